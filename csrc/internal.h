@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the core share. Nothing here is public.
+ *
+ *   ring      one backend instance and the ops in flight on it; a loop and a batch each own one
+ *   slot      where an op lives while in flight
+ *   hop       one request to the kernel; an op is one hop or a few of them, one at a time
+ *   backend   turns hops into results: uring.c
+ */
+#ifndef RINGO_INTERNAL_H
+#define RINGO_INTERNAL_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "ringo.h"
+
+/* Kernel opcodes, from the stable ABI of linux/io_uring.h: known by number here, so that old
+ * headers do not matter. uring.c asserts those its header has. */
+enum kernel_opcode {
+	KERNEL_NOP = 0,
+	KERNEL_FSYNC = 3,
+	KERNEL_POLL_ADD = 6,
+	KERNEL_SENDMSG = 9,
+	KERNEL_TIMEOUT = 11,
+	KERNEL_ACCEPT = 13,
+	KERNEL_ASYNC_CANCEL = 14,
+	KERNEL_CLOSE = 19,
+	KERNEL_STATX = 21,
+	KERNEL_READ = 22,
+	KERNEL_WRITE = 23,
+	KERNEL_SEND = 26,
+	KERNEL_RECV = 27,
+	KERNEL_OPENAT2 = 28,
+	KERNEL_SPLICE = 30,
+	KERNEL_SHUTDOWN = 34,
+	KERNEL_RENAMEAT = 35,
+	KERNEL_UNLINKAT = 36,
+	KERNEL_PIPE = 62,
+	KERNEL_OPCODE_COUNT = 64
+};
+
+/* Per-opcode meaning of `ioprio` for sockets, and of `length` for polls (same source). */
+enum {
+	KERNEL_RECV_MULTISHOT = 1 << 1,
+	KERNEL_ACCEPT_MULTISHOT = 1 << 0,
+	KERNEL_POLL_MULTISHOT = 1 << 0,
+	KERNEL_FSYNC_DATASYNC = 1 << 0,
+};
+
+/* The longest transfer one read, write or send does (MAX_RW_COUNT, rounded down). */
+#define HOP_LENGTH_MAX 0x7ffff000u
+
+/* A request to the kernel: the fields of an SQE that ringo uses, under the same names. */
+struct hop {
+	uint8_t opcode;
+	bool buffer_select;
+	uint16_t ioprio;
+	int32_t fd;
+	uint64_t off; /* or addr2 */
+	uint64_t addr;
+	uint32_t len;
+	uint32_t op_flags;
+	int32_t splice_fd_in;
+};
+
+enum slot_state {
+	SLOT_FREE,    /* on the free list */
+	SLOT_READY,   /* its hop waits for room in the submission queue */
+	SLOT_KERNEL,  /* its hop is with the backend, which owes a final result */
+	SLOT_PARKED,  /* a receive waiting for a provided buffer */
+	SLOT_YIELDED, /* used its budget of this turn; goes on in the next */
+};
+
+/* What an op wants after it was started or advanced. */
+enum step {
+	STEP_SUBMIT, /* its hop is filled: give it to the kernel */
+	STEP_DONE,   /* its result is set */
+	STEP_YIELD,  /* go on in the next turn */
+	STEP_PARK,   /* go on when a provided buffer is there */
+};
+
+struct kernel_timespec {
+	int64_t seconds;
+	int64_t nanoseconds;
+};
+
+struct kernel_open_how {
+	uint64_t flags;
+	uint64_t mode;
+	uint64_t resolve;
+};
+
+#define NO_SLOT UINT32_MAX
+
+/* Results taken from the backend in one turn, at most: bounds the size of a delivery. */
+#define REAP_LIMIT 1024u
+
+struct slot {
+	struct ringo_op op;
+	struct hop hop;
+	int64_t done;     /* bytes moved so far */
+	int64_t result;   /* set with STEP_DONE */
+	uint32_t generation; /* of the present use: the high half of the hop's user_data */
+	uint32_t next;    /* on the list of its state */
+	uint32_t previous; /* PARKED and READY slots can leave their list from the middle */
+	uint8_t state;    /* enum slot_state; written by slot_set_state only */
+	uint8_t phase;    /* of a composite op, an enum of its own file */
+	uint8_t attempts; /* bounded retries used */
+	bool own;         /* came by deliver: counts against the reserve, else against the depth */
+	bool polling;     /* the hop in the kernel is a poll for what `hop` was refused */
+	bool cancelled;   /* asked to end: nothing is issued again except clean-up */
+	bool cleaning;    /* clean-up hops are not cancelled */
+	bool cancel_unsent; /* the submission queue had no room for its cancel yet */
+	bool bounded;     /* its hop in the kernel counts against bounded_limit */
+	int32_t extra;    /* of the final completion */
+	uint32_t flags;   /* of the final completion */
+	int32_t error;    /* of a composite: what it will end with once cleaned up */
+	int32_t file;     /* descriptor a composite has open, or -1 */
+	int32_t directory; /* WRITEFILE: parent directory, or -1 */
+	union {           /* what the kernel reads or writes while the hop is there */
+		struct kernel_timespec timespec;
+		struct kernel_open_how how;
+		int32_t pipe[2];
+	} memory;
+	char temporary[48];  /* WRITEFILE: name of the temporary file */
+	uint32_t header_sent; /* SENDFILE */
+	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
+};
+
+struct ring;
+
+/* A row of the table of ops. */
+struct op_row {
+	const char *name;
+	const char *kernel; /* first version with all it needs */
+	uint8_t opcode;     /* probed for, and issued by ops of one hop */
+	bool waits;         /* may wait for others without end: cancelled by a draining stop */
+	enum step (*start)(struct ring *, struct slot *);
+	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+};
+
+/* Poll results and doorbells share the kernel's user_data space with slots: generation 0 is
+ * never a slot's. */
+enum {
+	TOKEN_IGNORED = 1,
+	TOKEN_DOORBELL = 2,
+};
+
+struct backend {
+	const char *name;
+	int (*open)(struct ring *, const struct ringo_options *, bool shared);
+	void (*close)(struct ring *);
+	/* Queues a hop; -EBUSY when there is no room before the next turn. */
+	int (*push)(struct ring *, const struct hop *, uint64_t user_data);
+	/* Submits what is queued and waits for `wait_count` results, or `timeout_ns` if >= 0. */
+	int (*turn)(struct ring *, uint32_t wait_count, int64_t timeout_ns);
+	/* Hands at most `limit` results to ring_result. */
+	void (*reap)(struct ring *, uint32_t limit);
+	bool (*supports)(const struct ring *, uint8_t opcode);
+	int (*register_buffers)(struct ring *, uint32_t count, uint32_t size);
+	void (*provide_buffer)(struct ring *, uint32_t id);
+};
+
+extern const struct backend backend_uring;
+
+struct slot_list {
+	uint32_t head;
+	uint32_t tail;
+};
+
+/* Everything below is touched by the ring's thread only, except `stats` (relaxed atomics). */
+struct ring {
+	const struct backend *backend;
+	void *backend_state;
+
+	struct slot *slots;
+	uint64_t *user_data; /* of each slot, apart: a cancel scans it */
+	uint32_t slot_count;
+	uint32_t slot_touched; /* slots from here on were never used */
+	uint32_t free_head;
+	uint32_t in_use;
+	uint32_t own_in_use;
+	uint32_t reserve;
+	struct slot_list ready;
+	struct slot_list parked;
+	struct slot_list yielded;
+
+	uint32_t bounded_in_kernel; /* hops that end by themselves, kept below the CQ's size */
+	uint32_t bounded_limit;
+	bool draining; /* ops that wait are cancelled as they come */
+	bool cancelling; /* all ops are */
+	uint32_t cancels_unsent;
+	bool doorbell_rung;
+	bool doorbell_armed;
+
+	struct ringo_completion *completions;
+	uint32_t completion_count;
+	uint32_t completion_capacity;
+	uint32_t ended_posted; /* posted ops ended since the last delivery */
+
+	struct buffers {
+		unsigned char *base;
+		uint32_t count;
+		uint32_t size;
+		bool *lent; /* to the caller, by id */
+	} receive;
+	struct transfer *transfers; /* idle ones, pipes and buffers kept */
+	uint32_t transfer_count;
+	uint32_t turn_budget;
+	bool sigpipe_harmless; /* sendfile(2) to a dead peer would not kill the process */
+	bool pipe_supported;
+	struct ringo_stats stats;
+};
+
+/* loop.c: checks bounds and fills in defaults. 0 or -EINVAL. */
+int options_complete(const struct ringo_options *given, struct ringo_options *complete);
+
+/* slot.c */
+int ring_open(struct ring *ring, const struct ringo_options *options, bool shared);
+void ring_close(struct ring *ring);
+void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
+void ring_cancel(struct ring *ring, const struct ringo_op *op);
+void ring_stop(struct ring *ring, enum ringo_stop how);
+void ring_push_ready(struct ring *ring);
+void ring_run_yielded(struct ring *ring);
+void ring_unpark(struct ring *ring);
+void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
+void ring_arm_doorbell(struct ring *ring, int fd);
+void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags, int32_t extra);
+
+static inline void count_up(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* ops.c */
+extern const struct op_row op_rows[RINGO_CODE_COUNT];
+enum step step_done(struct slot *slot, int64_t result);
+
+/* Ends a transfer: bytes moved win over the error that stopped it, which goes to `extra`. */
+enum step step_done_after(struct slot *slot, int32_t error);
+
+/* Fills the hop of a read or write of the rest of the op's data into or from `base`. */
+void hop_transfer(struct slot *slot, uint8_t opcode, int32_t fd, uint64_t base, int64_t offset);
+
+/* buffers.c */
+int buffers_open(struct ring *ring, const struct ringo_options *options);
+void buffers_close(struct ring *ring);
+void buffers_lend(struct ring *ring, uint32_t id);
+int buffers_return(struct ring *ring, uint32_t id);
+void *memory_map(size_t size);
+void memory_unmap(void *memory, size_t size);
+
+/* readfile.c, writefile.c, sendfile.c */
+enum step readfile_start(struct ring *ring, struct slot *slot);
+enum step readfile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+enum step writefile_start(struct ring *ring, struct slot *slot);
+enum step writefile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+enum step sendfile_start(struct ring *ring, struct slot *slot);
+enum step sendfile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+void transfers_close(struct ring *ring);
+
+/* mailbox.c */
+struct mailbox;
+int mailbox_open(struct mailbox **mailbox, uint32_t depth);
+void mailbox_close(struct mailbox *mailbox);
+int mailbox_post(struct mailbox *mailbox, const struct ringo_op *ops, uint32_t count, bool flush);
+void mailbox_ring(struct mailbox *mailbox);
+bool mailbox_take_flush(struct mailbox *mailbox);
+bool mailbox_take(struct mailbox *mailbox, struct ringo_op *op);
+uint32_t mailbox_pending(const struct mailbox *mailbox);
+void mailbox_ended(struct mailbox *mailbox, uint32_t count);
+bool mailbox_seal(struct mailbox *mailbox);
+int mailbox_doorbell(const struct mailbox *mailbox);
+uint64_t mailbox_doorbells(const struct mailbox *mailbox);
+
+/* How a loop tells posters that it is about to sleep. */
+enum mailbox_sleep {
+	MAILBOX_AWAKE,
+	MAILBOX_ASLEEP,  /* any post must wake it */
+	MAILBOX_HOLDING, /* only a flush or the submit threshold must: a timeout will */
+};
+bool mailbox_sleep(struct mailbox *mailbox, enum mailbox_sleep how, uint32_t threshold);
+void mailbox_awake(struct mailbox *mailbox);
+
+#endif

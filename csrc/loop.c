@@ -1,0 +1,377 @@
+//go:build linux
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop's life: open, run, stop, close. Read this file first; the others in this order:
+ *
+ *   loop.c       turns: take ops in, submit, wait, reap, deliver
+ *   mailbox.c    how other threads hand ops to a loop and wake it
+ *   slot.c       ops in flight: the state machine, retries, cancel
+ *   ops.c        the table of ops, and the ops that are one kernel request
+ *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
+ *   uring.c      the backend: requests to SQEs, CQEs to results
+ *   buffers.c    provided receive buffers
+ *   batch.c      a list of ops driven on the caller's own thread
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define OUTBOX_CAPACITY 4096u
+
+struct loop_policy {
+	uint32_t submit_threshold;
+	int64_t submit_delay_ns;
+	uint32_t wait_batch;
+	int64_t wait_delay_ns;
+};
+
+struct ringo_loop {
+	struct ring ring;
+	struct mailbox *mailbox;
+	struct loop_policy policy;
+	pid_t thread;
+	_Atomic int stop; /* enum ringo_stop asked for, or 0 */
+	int stopping;     /* enum ringo_stop acted on, or 0 */
+
+	struct ringo_op *outbox; /* what deliver writes */
+	uint32_t outbox_count;
+	bool again; /* deliver wants to be called though nothing completed */
+
+	struct ringo_op *cancels; /* taken in this turn; run when all other ops have slots */
+	uint32_t cancel_count;
+	uint32_t cancel_capacity;
+
+	uint64_t entered_user_ns; /* when the last kernel entry returned */
+	uint64_t held_since_ns;   /* posts are being held back since then, or 0 */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Options. */
+
+static bool in_range(uint32_t value, uint32_t low, uint32_t high)
+{
+	return value >= low && value <= high;
+}
+
+static void set_default(uint32_t *option, uint32_t value)
+{
+	if (*option == 0)
+		*option = value;
+}
+
+static uint32_t at_most(uint32_t value, uint32_t limit)
+{
+	return value < limit ? value : limit;
+}
+
+int options_complete(const struct ringo_options *given, struct ringo_options *complete)
+{
+	struct ringo_options *o = complete;
+
+	*o = *given;
+	if (o->backend > RINGO_BACKEND_THREADS)
+		return -EINVAL;
+	if (o->backend == RINGO_BACKEND_THREADS)
+		return -EOPNOTSUPP;
+	set_default(&o->depth, 1024);
+	set_default(&o->reserve, o->depth);
+	set_default(&o->sq_entries, at_most(o->depth, 256));
+	set_default(&o->cq_entries, at_most(4 * o->sq_entries, 65536));
+	set_default(&o->submit_threshold, 1);
+	set_default(&o->submit_delay_us, 100);
+	set_default(&o->wait_batch, 1);
+	set_default(&o->wait_delay_us, 50);
+	set_default(&o->bounded_workers, 4);
+	set_default(&o->unbounded_workers, 4);
+	set_default(&o->receive_buffer_size, 4096);
+	set_default(&o->turn_budget, 256u << 10);
+	if (!in_range(o->depth, 1, 32768) || !in_range(o->reserve, 1, 262144) ||
+	    !in_range(o->sq_entries, 1, 32768) || !in_range(o->cq_entries, o->sq_entries, 65536) ||
+	    !in_range(o->submit_threshold, 1, o->depth) ||
+	    !in_range(o->submit_delay_us, 1, 1000000) || !in_range(o->wait_batch, 1, o->depth) ||
+	    !in_range(o->wait_delay_us, 1, 1000000) || !in_range(o->bounded_workers, 1, 1024) ||
+	    !in_range(o->unbounded_workers, 1, 1024) ||
+	    !in_range(o->receive_buffer_size, 64, 1u << 20) || !in_range(o->turn_budget, 4096, 1u << 30))
+		return -EINVAL;
+	if (o->receive_buffers > 32768 || (o->receive_buffers & (o->receive_buffers - 1)) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* Open and close. */
+
+static int loop_allocate(struct ringo_loop *loop, const struct ringo_options *options)
+{
+	loop->cancel_capacity = 2 * options->depth + OUTBOX_CAPACITY;
+	loop->outbox = memory_map(OUTBOX_CAPACITY * sizeof(*loop->outbox));
+	loop->cancels = memory_map(loop->cancel_capacity * sizeof(*loop->cancels));
+	if (loop->outbox == NULL || loop->cancels == NULL)
+		return -ENOMEM;
+	return mailbox_open(&loop->mailbox, options->depth);
+}
+
+static void loop_free(struct ringo_loop *loop)
+{
+	mailbox_close(loop->mailbox);
+	memory_unmap(loop->outbox, OUTBOX_CAPACITY * sizeof(*loop->outbox));
+	memory_unmap(loop->cancels, loop->cancel_capacity * sizeof(*loop->cancels));
+	free(loop);
+}
+
+int ringo_loop_open(const struct ringo_options *given, struct ringo_loop **opened)
+{
+	struct ringo_options options;
+	struct ringo_loop *loop;
+	int ret = options_complete(given, &options);
+
+	if (ret != 0)
+		return ret;
+	loop = calloc(1, sizeof(*loop));
+	if (loop == NULL)
+		return -ENOMEM;
+	loop->thread = (pid_t)syscall(SYS_gettid);
+	loop->policy = (struct loop_policy){
+		.submit_threshold = options.submit_threshold,
+		.submit_delay_ns = options.submit_delay_us * INT64_C(1000),
+		.wait_batch = options.wait_batch,
+		.wait_delay_ns = options.wait_delay_us * INT64_C(1000)};
+	ret = loop_allocate(loop, &options);
+	if (ret == 0)
+		ret = ring_open(&loop->ring, &options, false);
+	if (ret != 0) {
+		loop_free(loop);
+		return ret;
+	}
+	*opened = loop;
+	return 0;
+}
+
+void ringo_loop_close(struct ringo_loop *loop)
+{
+	ring_close(&loop->ring);
+	loop_free(loop);
+}
+
+/* Taking ops in. */
+
+static void take_in(struct ringo_loop *loop, const struct ringo_op *op, bool own)
+{
+	switch (op->code) {
+	case RINGO_CANCEL:
+		assert(loop->cancel_count < loop->cancel_capacity);
+		loop->cancels[loop->cancel_count++] = *op;
+		return;
+	case RINGO_RETURN_BUFFER:
+		(void)buffers_return(&loop->ring, op->argument);
+		return;
+	default:
+		ring_start(&loop->ring, op, own);
+	}
+}
+
+/* Whether the posts in the mailbox wait for more of them (submit_threshold), since the first one
+ * was seen and at most for submit_delay. */
+static bool holds_back(struct ringo_loop *loop)
+{
+	uint32_t pending = mailbox_pending(loop->mailbox);
+	bool flushed = mailbox_take_flush(loop->mailbox);
+	uint64_t now;
+
+	if (pending < loop->policy.submit_threshold && pending > 0 && !flushed &&
+	    loop->stopping == 0) {
+		now = now_ns();
+		if (loop->held_since_ns == 0)
+			loop->held_since_ns = now;
+		if (now - loop->held_since_ns < (uint64_t)loop->policy.submit_delay_ns)
+			return true;
+	}
+	loop->held_since_ns = 0;
+	return false;
+}
+
+/* Ops that deliver wrote, then those in the mailbox, then cancels: whichever way an op and its
+ * cancel came, the op has a slot when its cancel looks for it. */
+static void loop_intake(struct ringo_loop *loop)
+{
+	struct ringo_op op;
+
+	for (uint32_t i = 0; i < loop->outbox_count; i++)
+		take_in(loop, &loop->outbox[i], true);
+	loop->outbox_count = 0;
+	if (!holds_back(loop))
+		for (uint32_t n = mailbox_pending(loop->mailbox); n > 0; n--)
+			if (mailbox_take(loop->mailbox, &op))
+				take_in(loop, &op, false);
+	for (uint32_t i = 0; i < loop->cancel_count; i++)
+		ring_cancel(&loop->ring, &loop->cancels[i]);
+	loop->cancel_count = 0;
+}
+
+/* Waiting. */
+
+static bool has_work(const struct ringo_loop *loop)
+{
+	const struct ring *ring = &loop->ring;
+
+	if (loop->stopping != 0 && ring->in_use == 0)
+		return true; /* a poster on its way out keeps the mailbox from being sealed */
+	return ring->completion_count > 0 || loop->again || ring->ready.head != NO_SLOT ||
+	       ring->yielded.head != NO_SLOT || ring->cancels_unsent > 0;
+}
+
+struct wait {
+	uint32_t count;
+	int64_t timeout_ns; /* -1: none */
+};
+
+/* How long this turn may sleep: not at all while there is work, else until something completes
+ * or somebody posts; until several have completed when more than that are sure to. */
+static struct wait loop_wait(struct ringo_loop *loop)
+{
+	const struct loop_policy *policy = &loop->policy;
+	struct wait wait = {.count = 1, .timeout_ns = -1};
+	enum mailbox_sleep how = MAILBOX_ASLEEP;
+
+	if (policy->wait_batch > 1 && loop->ring.bounded_in_kernel > policy->wait_batch)
+		wait = (struct wait){policy->wait_batch, policy->wait_delay_ns};
+	if (loop->held_since_ns != 0) {
+		how = MAILBOX_HOLDING;
+		wait = (struct wait){1, policy->submit_delay_ns};
+	}
+	if (has_work(loop) || loop->stopping != atomic_load(&loop->stop) ||
+	    !mailbox_sleep(loop->mailbox, how, policy->submit_threshold))
+		wait = (struct wait){0, -1};
+	return wait;
+}
+
+static int loop_turn(struct ringo_loop *loop)
+{
+	struct ring *ring = &loop->ring;
+	struct wait wait = loop_wait(loop);
+	uint64_t busy_ns = now_ns() - loop->entered_user_ns;
+	int ret;
+
+	if (loop->entered_user_ns != 0 && busy_ns > ring->stats.longest_turn_ns)
+		__atomic_store_n(&ring->stats.longest_turn_ns, busy_ns, __ATOMIC_RELAXED);
+	ret = ring->backend->turn(ring, wait.count, wait.timeout_ns);
+	loop->entered_user_ns = now_ns();
+	mailbox_awake(loop->mailbox);
+	count_up(&ring->stats.turns, 1);
+	return ret;
+}
+
+/* Delivering. */
+
+static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context)
+{
+	struct ring *ring = &loop->ring;
+	uint32_t room = at_most(ring->reserve - ring->own_in_use, OUTBOX_CAPACITY);
+	uint32_t ret;
+
+	if (ring->completion_count == 0 && !loop->again)
+		return;
+	__atomic_store_n(&ring->stats.in_flight, ring->in_use, __ATOMIC_RELAXED);
+	count_up(&ring->stats.deliveries, 1);
+	count_up(&ring->stats.completions, ring->completion_count);
+	mailbox_ended(loop->mailbox, ring->ended_posted);
+	ring->ended_posted = 0;
+	ret = deliver(context, ring->completions, ring->completion_count, loop->outbox, room);
+	ring->completion_count = 0;
+	loop->again = ret & RINGO_DELIVER_AGAIN;
+	loop->outbox_count = ret & ~RINGO_DELIVER_AGAIN;
+	assert(loop->outbox_count <= room);
+}
+
+/* Running and stopping. */
+
+static void loop_heed_stop(struct ringo_loop *loop)
+{
+	int stop = atomic_load(&loop->stop);
+
+	if (stop == loop->stopping)
+		return;
+	loop->stopping = stop;
+	ring_stop(&loop->ring, (enum ringo_stop)stop);
+}
+
+static bool loop_is_finished(struct ringo_loop *loop)
+{
+	const struct ring *ring = &loop->ring;
+
+	return loop->stopping != 0 && ring->in_use == 0 && ring->completion_count == 0 &&
+	       !loop->again && mailbox_seal(loop->mailbox);
+}
+
+int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context)
+{
+	struct ring *ring = &loop->ring;
+
+	if (loop->thread != (pid_t)syscall(SYS_gettid))
+		return -EXDEV;
+	for (;;) {
+		int ret;
+
+		ring_arm_doorbell(ring, mailbox_doorbell(loop->mailbox));
+		loop_intake(loop);
+		loop_heed_stop(loop);
+		ring_run_yielded(ring);
+		ring_push_ready(ring);
+		if (loop_is_finished(loop))
+			return 0;
+		ret = loop_turn(loop);
+		if (ret < 0)
+			return ret;
+		ring->backend->reap(ring, REAP_LIMIT);
+		loop_deliver(loop, deliver, context);
+	}
+}
+
+void ringo_loop_stop(struct ringo_loop *loop, enum ringo_stop how)
+{
+	atomic_store(&loop->stop, (int)how);
+	mailbox_ring(loop->mailbox);
+}
+
+int ringo_post(struct ringo_loop *loop, const struct ringo_op *ops, uint32_t count, uint32_t flags)
+{
+	if (atomic_load_explicit(&loop->stop, memory_order_relaxed) != 0)
+		return -ESHUTDOWN;
+	return mailbox_post(loop->mailbox, ops, count, flags & RINGO_POST_FLUSH);
+}
+
+void ringo_wake(struct ringo_loop *loop)
+{
+	mailbox_ring(loop->mailbox);
+}
+
+void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats)
+{
+	const uint64_t *from = (const uint64_t *)&loop->ring.stats;
+	uint64_t *to = (uint64_t *)stats;
+
+	for (size_t i = 0; i < sizeof(*stats) / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stats->doorbells = mailbox_doorbells(loop->mailbox);
+}
+
+uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size)
+{
+	*base = loop->ring.receive.base;
+	*size = loop->ring.receive.size;
+	return loop->ring.receive.count;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ringo: asynchronous file and socket I/O over io_uring.
+ *
+ * This header is the whole contract of the C core. There are two ways to run ops:
+ *
+ *   loop   a ring owned for ever by one thread; any thread posts ops to it; completions leave
+ *          once per turn through one function.
+ *   batch  a ring that is driven on the caller's own thread until a given list of ops is done.
+ *
+ * Thread rule
+ *   ringo_loop_open, ringo_loop_run and ringo_loop_close are called by one and the same thread:
+ *   the loop's. ringo_post, ringo_wake, ringo_loop_stop, ringo_loop_stats may be called by any
+ *   thread between open and close. The deliver function runs on the loop's thread.
+ *   A batch may be taken by any thread, one at a time; ringo_batch_cancel may be called by another
+ *   one while it runs. The core starts no threads, changes no signal mask, keeps no globals.
+ *
+ * Ownership
+ *   what an op names                       whose, and until when
+ *   -------------------------------------  ---------------------------------------------------
+ *   struct ringo_op itself                 copied by the call that takes it
+ *   address, address2 (data, path, header) the core's until the op's final completion
+ *   provided receive buffer                the caller's from the completion that names it until
+ *                                          RINGO_RETURN_BUFFER gives it back
+ *   descriptors in fd, fd2                 the caller's; they must stay open until the final
+ *                                          completion
+ *   a descriptor in a completion           the caller's (accept, openat2, pipe, RINGO_FILE_OPEN)
+ *   completions passed to deliver          the core's; valid during the call
+ *   ops array passed to deliver            the core's; the caller writes, the core reads after
+ *
+ *   A cancel is a request, not a release: memory is free only when the op's own final completion
+ *   (one without RINGO_MORE) has come. Every op accepted ends in exactly one final completion.
+ *
+ * Errors
+ *   Functions return >= 0 or -errno and leave no trace on failure. So do results of ops; one that
+ *   moved some bytes before it failed has the bytes as its result and the errno (positive) in
+ *   `extra`.
+ */
+#ifndef RINGO_H
+#define RINGO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RINGO_VERSION_MAJOR 0
+#define RINGO_VERSION_MINOR 1
+
+struct ringo_loop;
+struct ringo_batch;
+
+/*
+ * What an op does. The columns of the table say what its fields mean; "-" fields are ignored.
+ * Offsets are bytes; -1 means the descriptor's own position (pipes, sockets, O_APPEND).
+ *
+ *   code            fd      address   length   offset  fd2     argument    address2  argument2
+ *   NOP             -       -         -        -       -       -           -         -
+ *   OPENAT2         dir     path      resolve  -       -       O_* flags   -         mode
+ *   READ            file    data      bytes    where   -       RWF_*       -         -
+ *   WRITE           file    data      bytes    where   -       RWF_*       -         -
+ *   FSYNC           file    -         -        -       -       1: data     -         -
+ *   STATX           dir     path      -        -       -       AT_* flags  statx     mask
+ *   CLOSE           any     -         -        -       -       -           -         -
+ *   RENAMEAT        dir     path      -        -       dir     RENAME_*    new path  -
+ *   UNLINKAT        dir     path      -        -       -       AT_*        -         -
+ *   SPLICE          in      -         bytes    in      out     SPLICE_F_*  -         out offset
+ *   PIPE            -       -         -        -       -       O_* flags   -         -
+ *   POLL            any     -         -        -       -       POLL*       -         -
+ *   TIMEOUT         -       -         -        -       -       -           -         nanoseconds
+ *   CANCEL          any     -         -        -       -       how         -         user_data
+ *   ACCEPT          socket  -         -        -       -       SOCK_*      -         -
+ *   RECV            socket  data      bytes    -       -       MSG_*       -         -
+ *   SEND            socket  data      bytes    -       -       MSG_*       -         -
+ *   SENDMSG         socket  msghdr    -        -       -       MSG_*       -         -
+ *   SHUTDOWN        socket  -         -        -       -       SHUT_*      -         -
+ *   RETURN_BUFFER   -       -         -        -       -       buffer id   -         -
+ *   READFILE        dir     path      capacity -       -       O_* flags   data      -
+ *   WRITEFILE       dir     path      bytes    -       -       how         data      permissions
+ *   SENDFILE        file    header    bytes    where   socket  how         -         header bytes
+ *
+ * Results beyond the syscall's own:
+ *   READ       a read at an offset goes on until `length` bytes or the end of the file; one at -1
+ *              returns what the first read gave.
+ *   WRITE, SEND, SENDMSG go on until all is written. SENDMSG advances msg_iov in place.
+ *   PIPE       read end in the low, write end in the high 32 bits.
+ *   TIMEOUT    0 when it expired.
+ *   CANCEL     how many ops were asked to end, or -ENOENT. Needs no slot, is never refused for
+ *              fullness, and sees every op posted before it, whichever way that came.
+ *   RECV       with RINGO_BUFFER_SELECT the data is in a provided buffer, its id in `extra`, and
+ *              the completion has RINGO_BUFFER. 0 is the end of the stream.
+ *   ACCEPT     with RINGO_MULTISHOT, -EMFILE and its like come with RINGO_MORE: accepting goes on
+ *              by itself after a pause.
+ *   RETURN_BUFFER has no completion at all.
+ *   READFILE   bytes read, file closed; when the capacity was filled the file stays open, its
+ *              descriptor is in `extra` and the completion has RINGO_FILE_OPEN: there may be more.
+ *   WRITEFILE  bytes written. The path must be in writable memory: while the op runs the core
+ *              splits it in place, and mends it before the final completion.
+ *   SENDFILE   file bytes sent (the header not counted); fewer than asked without an error in
+ *              `extra` means that the file ended. The socket must be O_NONBLOCK (else -EINVAL).
+ */
+enum ringo_code {
+	RINGO_NOP,
+	RINGO_OPENAT2,
+	RINGO_READ,
+	RINGO_WRITE,
+	RINGO_FSYNC,
+	RINGO_STATX,
+	RINGO_CLOSE,
+	RINGO_RENAMEAT,
+	RINGO_UNLINKAT,
+	RINGO_SPLICE,
+	RINGO_PIPE,
+	RINGO_POLL,
+	RINGO_TIMEOUT,
+	RINGO_CANCEL,
+	RINGO_ACCEPT,
+	RINGO_RECV,
+	RINGO_SEND,
+	RINGO_SENDMSG,
+	RINGO_SHUTDOWN,
+	RINGO_RETURN_BUFFER,
+	RINGO_READFILE,
+	RINGO_WRITEFILE,
+	RINGO_SENDFILE,
+	RINGO_CODE_COUNT
+};
+
+/* Flags of an op. */
+enum {
+	RINGO_MULTISHOT = 1 << 0,     /* POLL, ACCEPT, RECV: many completions until cancelled */
+	RINGO_BUFFER_SELECT = 1 << 1, /* RECV: into a provided buffer */
+};
+
+/* `argument` of CANCEL. */
+enum {
+	RINGO_CANCEL_USER_DATA = 0, /* ops whose user_data equals argument2 */
+	RINGO_CANCEL_FD = 1,        /* ops whose fd equals fd */
+	RINGO_CANCEL_ALL = 2,       /* every op in flight */
+};
+
+/* `argument` of WRITEFILE. */
+enum {
+	RINGO_WRITE_ATOMIC = 1 << 0, /* by a temporary file and rename: the old or the new, whole */
+	RINGO_WRITE_SYNC = 1 << 1,   /* fsync before the end; with ATOMIC the directory as well */
+};
+
+/* `argument` of SENDFILE: the strategy, and what follows. */
+enum {
+	RINGO_SENDFILE_AUTO = 0,   /* cached data by sendfile(2), the rest of a body that is not by SPLICE */
+	RINGO_SENDFILE_SPLICE = 1, /* file -> pipe -> socket, both hops on the ring */
+	RINGO_SENDFILE_COPY = 2,   /* ring reads into a buffer, sends from it */
+	RINGO_SENDFILE_SYSCALL = 3, /* sendfile(2) whatever the page cache holds: may wait for the disk */
+	RINGO_SENDFILE_MASK = 15,
+	RINGO_SENDFILE_MORE = 1 << 4, /* more will be sent after this: do not push the last packet */
+};
+
+/* One request. Pointer-free: addresses are uintptr_t widened to 64 bits. */
+struct ringo_op {
+	uint64_t user_data; /* the caller's name for it, handed back with each completion */
+	uint16_t code;      /* enum ringo_code */
+	uint16_t flags;
+	int32_t fd;
+	uint64_t address;
+	uint64_t length;
+	int64_t offset;
+	int32_t fd2;
+	uint32_t argument;
+	uint64_t address2;
+	uint64_t argument2;
+};
+
+/* Flags of a completion. */
+enum {
+	RINGO_MORE = 1 << 0,      /* not the last one of this op */
+	RINGO_BUFFER = 1 << 1,    /* `extra` is the id of a provided buffer, now the caller's */
+	RINGO_FILE_OPEN = 1 << 2, /* READFILE: `extra` is the open file, now the caller's */
+};
+
+struct ringo_completion {
+	uint64_t user_data;
+	int64_t result; /* >= 0, or -errno */
+	uint32_t flags;
+	int32_t extra; /* buffer id, descriptor, or the errno that cut a transfer short; else 0 */
+};
+
+enum ringo_backend {
+	RINGO_BACKEND_AUTO = 0,
+	RINGO_BACKEND_URING = 1,
+	RINGO_BACKEND_THREADS = 2,
+};
+
+/* Zero means the default everywhere, so a zeroed struct is a good start. */
+struct ringo_options {
+	uint32_t backend;          /* enum ringo_backend */
+	uint32_t depth;            /* posted ops not yet ended, at most (1..32768); default 1024 */
+	uint32_t reserve;          /* ops given by deliver not yet ended, at most (..262144);
+	                            * default = depth */
+	uint32_t sq_entries;       /* submission queue (1..32768); default depth, at most 256 */
+	uint32_t cq_entries;       /* completion queue (..65536); default 4 * sq_entries */
+	uint32_t submit_threshold; /* posts held back until so many wait; default 1: none is */
+	uint32_t submit_delay_us;  /* ... but no longer than this; default 100 */
+	uint32_t wait_batch;       /* completions to wait for while more than that are due; default 1 */
+	uint32_t wait_delay_us;    /* ... but no longer than this; default 50 */
+	uint32_t bounded_workers;  /* io-wq workers for files (..1024); default 4 */
+	uint32_t unbounded_workers; /* io-wq workers for splices and odd files (..1024); default 4 */
+	uint32_t receive_buffers;  /* provided buffers (0 or a power of two to 32768); default 0 */
+	uint32_t receive_buffer_size; /* bytes of each (64..1 MiB); default 4096 */
+	uint32_t turn_budget;      /* bytes one SENDFILE may send in one turn; default 256 KiB */
+};
+
+/* Counters since open; each only grows, and is read without a lock. */
+struct ringo_stats {
+	uint64_t turns;       /* kernel entries by the loop */
+	uint64_t deliveries;  /* calls of deliver */
+	uint64_t completions; /* completions delivered */
+	uint64_t submitted;   /* kernel requests submitted */
+	uint64_t doorbells;   /* times a post had to wake the loop */
+	uint64_t overflows;   /* times the completion queue was found overflowed */
+	uint64_t starved;     /* times a receive found no provided buffer */
+	uint64_t backoffs;    /* times accepting paused for want of descriptors or memory */
+	uint64_t sendfile_calls;  /* SENDFILE chunks that went by sendfile(2) */
+	uint64_t sendfile_misses; /* SENDFILE bodies handed to SPLICE because data was not cached */
+	uint64_t longest_turn_ns; /* the longest time between two kernel entries */
+	uint64_t in_flight;   /* ops not yet ended: goes up and down */
+};
+
+/* What the kernel and the build offer; see ringo_probe. */
+struct ringo_features {
+	uint32_t backend;        /* enum ringo_backend that AUTO gives */
+	int32_t uring_error;     /* 0, or the -errno that opening a ring gave */
+	uint32_t setup_flags;    /* IORING_SETUP_* in use by loops */
+	uint32_t ring_features;  /* IORING_FEAT_* of the kernel */
+	uint8_t supported[RINGO_CODE_COUNT]; /* 1: on the ring; 2: without it; 0: not at all */
+	char liburing[16];       /* version built against, "2.3 or older" is "<2.4" */
+};
+
+/*
+ * Called on the loop's thread with the completions of one turn (0..count). It may write up to
+ * `room` new ops to `ops`; they start in the next turn. Returns how many it wrote; or that number
+ * with RINGO_DELIVER_AGAIN set, to be called again after the next turn even if nothing completes.
+ * It must not block, and must return.
+ */
+typedef uint32_t (*ringo_deliver)(uintptr_t context, const struct ringo_completion *completions,
+				  uint32_t count, struct ringo_op *ops, uint32_t room);
+#define RINGO_DELIVER_AGAIN (1u << 31)
+
+/*
+ * Opens a loop on the calling thread. -EINVAL an option out of range; -EPERM io_uring forbidden
+ * (seccomp, kernel.io_uring_disabled); -ENOSYS not there, or Linux before 6.1; -ENOMEM (memory or
+ * RLIMIT_MEMLOCK), -EMFILE, -ENFILE as they say; -EOPNOTSUPP the backend is not in this build.
+ */
+int ringo_loop_open(const struct ringo_options *options, struct ringo_loop **loop);
+
+/*
+ * Runs turns until ringo_loop_stop, then until the last op has ended; returns 0. -EXDEV: not the
+ * loop's thread. Any other -errno: the ring is broken, and ops may never end.
+ */
+int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context);
+
+enum ringo_stop {
+	RINGO_STOP_DRAIN = 1,  /* cancel what waits for others (accept, recv, poll, timeout), let the
+	                        * rest end by itself */
+	RINGO_STOP_CANCEL = 2, /* cancel everything */
+};
+
+/* Makes ringo_loop_run end; posts are refused from now on. May be called again to go from DRAIN
+ * to CANCEL. Any thread. */
+void ringo_loop_stop(struct ringo_loop *loop, enum ringo_stop how);
+
+/* Frees a loop whose run has returned, or was never called. Waits for posts in progress. */
+void ringo_loop_close(struct ringo_loop *loop);
+
+enum {
+	RINGO_POST_FLUSH = 1 << 0, /* do not hold these back for submit_threshold */
+};
+
+/*
+ * Hands `count` ops to the loop, all or none. Any thread. 0; -EAGAIN the loop is full (depth);
+ * -E2BIG count exceeds the depth; -ESHUTDOWN the loop is stopping. A bad op is not refused here:
+ * it ends with -EINVAL.
+ */
+int ringo_post(struct ringo_loop *loop, const struct ringo_op *ops, uint32_t count, uint32_t flags);
+
+/* Submits at once what submit_threshold holds back, and makes a sleeping loop turn. Any thread. */
+void ringo_wake(struct ringo_loop *loop);
+
+/* Any thread. */
+void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats);
+
+/* The memory of the provided buffers: id i begins at base + i * size. Returns their number. */
+uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size);
+
+/* Opens a batch; options as for a loop, but no provided buffers. */
+int ringo_batch_open(const struct ringo_options *options, struct ringo_batch **batch);
+
+/*
+ * Runs `count` ops (any number; at most `depth` at once) on the calling thread and returns 0 when
+ * all have ended; completions[i] is the final one of ops[i]. Multishot ops, CANCEL and
+ * RETURN_BUFFER end with -EINVAL. With `cancellable`, ringo_batch_cancel from another thread ends
+ * it early: what has not ended by then ends with -ECANCELED.
+ */
+int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
+		    bool cancellable, struct ringo_completion *completions);
+
+/* Any thread. Ends the run in progress, or else the next cancellable one. */
+void ringo_batch_cancel(struct ringo_batch *batch);
+void ringo_batch_close(struct ringo_batch *batch);
+
+/* Fills *features by opening and closing a small ring. 0 or -errno. */
+int ringo_probe(struct ringo_features *features);
+
+/* The op's name as in `ringo probe`, e.g. "openat2"; NULL for an unknown code. */
+const char *ringo_code_name(uint32_t code);
+
+/* First kernel with what the op needs on the ring, e.g. "5.6"; NULL for an unknown code. */
+const char *ringo_code_kernel(uint32_t code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

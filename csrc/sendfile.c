@@ -1,0 +1,367 @@
+//go:build linux
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * SENDFILE: file -> socket, any length from any offset, after an optional header.
+ *
+ *   SYSCALL  nonblocking sendfile(2) on the loop's thread
+ *   SPLICE   file -> pipe -> socket, both hops on the ring
+ *   COPY     ring reads into a buffer, sends from it
+ *   AUTO     SYSCALL for chunks whose two ends are in the page cache; at the first that is not,
+ *            SPLICE for the rest of the op: io-wq takes the wait for the disk
+ *
+ * One hop is in flight at a time and hops are never linked: a short splice would break the link.
+ * A pipe is drained before it is filled again, so only the socket's side can be refused; the
+ * socket is nonblocking, so a slow reader costs a poll and never an io-wq worker. An op that has
+ * sent its budget yields until the next turn, so that a fast reader does not hold the loop.
+ *
+ * sendfile(2) blocks on pages that are not there whatever O_NONBLOCK says, and readahead brings a
+ * chunk's pages in order: reading one byte at both ends with RWF_NOWAIT tells, and starts no I/O.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+enum sendfile_phase {
+	SENDING_HEADER,
+	CALLING,      /* sendfile(2) on this thread; a hop of it is a poll for room in the socket */
+	OPENING_PIPE,
+	FILLING,      /* file -> pipe, or file -> buffer */
+	DRAINING,     /* pipe -> socket, or buffer -> socket */
+};
+
+/* COPY's buffer, and what a splice asks of a pipe: more than a pipe holds is cut short. */
+#define CHUNK_SIZE (64u << 10)
+#define IDLE_TRANSFERS_MAX 32
+
+/* Owned by a slot while it runs; kept for the next one afterwards. */
+struct transfer {
+	struct transfer *next;
+	int32_t pipe[2]; /* -1 until opened */
+	unsigned char *buffer; /* NULL until needed */
+	uint32_t filled; /* bytes in the pipe or buffer that the socket has not taken */
+	uint32_t drained; /* of the buffer */
+};
+
+/* Transfers. */
+
+static struct transfer *transfer_take(struct ring *ring)
+{
+	struct transfer *transfer = ring->transfers;
+
+	if (transfer != NULL) {
+		ring->transfers = transfer->next;
+		ring->transfer_count--;
+		return transfer;
+	}
+	transfer = calloc(1, sizeof(*transfer));
+	if (transfer != NULL)
+		transfer->pipe[0] = transfer->pipe[1] = -1;
+	return transfer;
+}
+
+static void transfer_close_pipe(struct transfer *transfer)
+{
+	if (transfer->pipe[0] >= 0) {
+		close(transfer->pipe[0]);
+		close(transfer->pipe[1]);
+	}
+	transfer->pipe[0] = transfer->pipe[1] = -1;
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+	transfer_close_pipe(transfer);
+	memory_unmap(transfer->buffer, CHUNK_SIZE);
+	free(transfer);
+}
+
+/* A pipe with bytes left in it would give them to the next socket: it is closed instead. */
+static void transfer_release(struct ring *ring, struct slot *slot)
+{
+	struct transfer *transfer = slot->transfer;
+
+	slot->transfer = NULL;
+	if (transfer == NULL)
+		return;
+	if (transfer->filled > 0)
+		transfer_close_pipe(transfer);
+	transfer->filled = transfer->drained = 0;
+	if (ring->transfer_count >= IDLE_TRANSFERS_MAX) {
+		transfer_free(transfer);
+		return;
+	}
+	transfer->next = ring->transfers;
+	ring->transfers = transfer;
+	ring->transfer_count++;
+}
+
+void transfers_close(struct ring *ring)
+{
+	while (ring->transfers != NULL) {
+		struct transfer *transfer = ring->transfers;
+
+		ring->transfers = transfer->next;
+		transfer_free(transfer);
+	}
+}
+
+/* Steps. */
+
+static uint32_t strategy_of(const struct slot *slot)
+{
+	return slot->op.argument & RINGO_SENDFILE_MASK;
+}
+
+static uint64_t left_of(const struct slot *slot)
+{
+	return slot->op.length - (uint64_t)slot->done;
+}
+
+static bool more_follows(const struct slot *slot, uint64_t chunk)
+{
+	return slot->op.argument & RINGO_SENDFILE_MORE || left_of(slot) > chunk;
+}
+
+static enum step finish(struct ring *ring, struct slot *slot, int32_t error)
+{
+	transfer_release(ring, slot);
+	return step_done_after(slot, error);
+}
+
+static enum step submit_fill(struct slot *slot)
+{
+	struct transfer *transfer = slot->transfer;
+	uint32_t chunk = left_of(slot) < CHUNK_SIZE ? (uint32_t)left_of(slot) : CHUNK_SIZE;
+	uint64_t where = (uint64_t)(slot->op.offset + slot->done);
+
+	slot->phase = FILLING;
+	if (strategy_of(slot) == RINGO_SENDFILE_COPY)
+		slot->hop = (struct hop){.opcode = KERNEL_READ,
+					 .fd = slot->op.fd,
+					 .addr = (uintptr_t)transfer->buffer,
+					 .off = where,
+					 .len = chunk};
+	else
+		slot->hop = (struct hop){.opcode = KERNEL_SPLICE,
+					 .fd = transfer->pipe[1],
+					 .off = UINT64_MAX,
+					 .splice_fd_in = slot->op.fd,
+					 .addr = where,
+					 .len = chunk,
+					 .op_flags = SPLICE_F_MOVE};
+	return STEP_SUBMIT;
+}
+
+static enum step submit_drain(struct slot *slot)
+{
+	struct transfer *transfer = slot->transfer;
+	bool more = more_follows(slot, transfer->filled);
+
+	slot->phase = DRAINING;
+	if (strategy_of(slot) == RINGO_SENDFILE_COPY)
+		slot->hop = (struct hop){.opcode = KERNEL_SEND,
+					 .fd = slot->op.fd2,
+					 .addr = (uintptr_t)transfer->buffer + transfer->drained,
+					 .len = transfer->filled,
+					 .op_flags = MSG_NOSIGNAL | (more ? (uint32_t)MSG_MORE : 0)};
+	else
+		slot->hop = (struct hop){.opcode = KERNEL_SPLICE,
+					 .fd = slot->op.fd2,
+					 .off = UINT64_MAX,
+					 .splice_fd_in = transfer->pipe[0],
+					 .addr = UINT64_MAX,
+					 .len = transfer->filled,
+					 .op_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK |
+						     (more ? SPLICE_F_MORE : 0)};
+	return STEP_SUBMIT;
+}
+
+static enum step open_pipe(struct ring *ring, struct slot *slot)
+{
+	slot->phase = OPENING_PIPE;
+	if (!ring->pipe_supported) {
+		if (pipe2(slot->memory.pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+			return finish(ring, slot, -errno);
+		slot->transfer->pipe[0] = slot->memory.pipe[0];
+		slot->transfer->pipe[1] = slot->memory.pipe[1];
+		return submit_fill(slot);
+	}
+	slot->hop = (struct hop){.opcode = KERNEL_PIPE,
+				 .addr = (uintptr_t)slot->memory.pipe,
+				 .op_flags = O_CLOEXEC | O_NONBLOCK};
+	return STEP_SUBMIT;
+}
+
+/* The strategies that move the file through something of ours. */
+static enum step start_through(struct ring *ring, struct slot *slot)
+{
+	struct transfer *transfer = transfer_take(ring);
+
+	if (transfer == NULL)
+		return finish(ring, slot, -ENOMEM);
+	slot->transfer = transfer;
+	if (strategy_of(slot) != RINGO_SENDFILE_COPY)
+		return transfer->pipe[0] < 0 ? open_pipe(ring, slot) : submit_fill(slot);
+	if (transfer->buffer == NULL)
+		transfer->buffer = memory_map(CHUNK_SIZE);
+	if (transfer->buffer == NULL)
+		return finish(ring, slot, -ENOMEM);
+	return submit_fill(slot);
+}
+
+static bool is_cached(const struct slot *slot, uint64_t chunk)
+{
+	off_t first = slot->op.offset + slot->done, last = first + (off_t)chunk - 1;
+	char byte;
+	struct iovec one = {.iov_base = &byte, .iov_len = 1};
+
+	return preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) == 1 &&
+	       preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) == 1;
+}
+
+static enum step wait_for_room(struct slot *slot)
+{
+	slot->hop = (struct hop){
+		.opcode = KERNEL_POLL_ADD, .fd = slot->op.fd2, .op_flags = POLLOUT};
+	return STEP_SUBMIT;
+}
+
+/* The rest by ring splices: the disk's time is io-wq's. */
+static enum step miss(struct ring *ring, struct slot *slot)
+{
+	count_up(&ring->stats.sendfile_misses, 1);
+	slot->op.argument = (slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) |
+			    RINGO_SENDFILE_SPLICE;
+	return start_through(ring, slot);
+}
+
+static enum step call_sendfile(struct ring *ring, struct slot *slot)
+{
+	uint64_t chunk = left_of(slot) < ring->turn_budget ? left_of(slot) : ring->turn_budget;
+	off_t where = slot->op.offset + slot->done;
+	ssize_t sent;
+
+	slot->phase = CALLING;
+	if (strategy_of(slot) == RINGO_SENDFILE_AUTO && !is_cached(slot, chunk))
+		return miss(ring, slot);
+	do
+		sent = sendfile(slot->op.fd2, slot->op.fd, &where, chunk);
+	while (sent < 0 && errno == EINTR);
+	count_up(&ring->stats.sendfile_calls, 1);
+	if (sent < 0)
+		return errno == EAGAIN ? wait_for_room(slot) : finish(ring, slot, -errno);
+	slot->done += sent;
+	if (sent == 0 || left_of(slot) == 0)
+		return finish(ring, slot, 0);
+	return (uint64_t)sent < chunk ? wait_for_room(slot) : STEP_YIELD;
+}
+
+static enum step start_body(struct ring *ring, struct slot *slot)
+{
+	uint32_t strategy = strategy_of(slot);
+
+	if (left_of(slot) == 0)
+		return finish(ring, slot, 0);
+	if (strategy != RINGO_SENDFILE_AUTO && strategy != RINGO_SENDFILE_SYSCALL)
+		return start_through(ring, slot);
+	/* Unlike the ring, sendfile(2) to a peer that is gone raises SIGPIPE. */
+	return ring->sigpipe_harmless ? call_sendfile(ring, slot) : miss(ring, slot);
+}
+
+/* Headers are small: nearly always the socket takes one at once, and the call that does it here
+ * saves a turn. With the strategies that promise the ring it goes by the ring. */
+static enum step send_header(struct ring *ring, struct slot *slot)
+{
+	const void *rest = (const char *)(uintptr_t)slot->op.address + slot->header_sent;
+	uint32_t left = (uint32_t)slot->op.argument2 - slot->header_sent;
+	int flags = MSG_NOSIGNAL | (more_follows(slot, 0) ? MSG_MORE : 0);
+	ssize_t sent;
+
+	slot->phase = SENDING_HEADER;
+	slot->hop = (struct hop){.opcode = KERNEL_SEND,
+				 .fd = slot->op.fd2,
+				 .addr = (uintptr_t)rest,
+				 .len = left,
+				 .op_flags = (uint32_t)flags | MSG_WAITALL};
+	if (strategy_of(slot) != RINGO_SENDFILE_AUTO && strategy_of(slot) != RINGO_SENDFILE_SYSCALL)
+		return STEP_SUBMIT;
+	sent = send(slot->op.fd2, rest, left, flags | MSG_DONTWAIT);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? STEP_SUBMIT : finish(ring, slot, -errno);
+	slot->header_sent += (uint32_t)sent;
+	if (slot->header_sent == slot->op.argument2)
+		return start_body(ring, slot);
+	slot->hop.addr += (uint64_t)sent;
+	slot->hop.len -= (uint32_t)sent;
+	return STEP_SUBMIT;
+}
+
+enum step sendfile_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+	int status = fcntl(op->fd2, F_GETFL);
+
+	slot->header_sent = 0;
+	if (status < 0)
+		return step_done(slot, -errno);
+	if (!(status & O_NONBLOCK) || op->offset < 0 || op->length > INT64_MAX ||
+	    op->length > (uint64_t)(INT64_MAX - op->offset) || op->argument2 > INT32_MAX ||
+	    strategy_of(slot) > RINGO_SENDFILE_SYSCALL)
+		return step_done(slot, -EINVAL);
+	return op->argument2 > 0 ? send_header(ring, slot) : start_body(ring, slot);
+}
+
+static enum step advance_header(struct ring *ring, struct slot *slot, int32_t result)
+{
+	if (result < 0)
+		return finish(ring, slot, result);
+	slot->header_sent += (uint32_t)result;
+	if (slot->header_sent < slot->op.argument2)
+		return send_header(ring, slot);
+	return start_body(ring, slot);
+}
+
+static enum step advance_drain(struct ring *ring, struct slot *slot, uint32_t sent)
+{
+	struct transfer *transfer = slot->transfer;
+
+	slot->done += sent;
+	transfer->filled -= sent;
+	transfer->drained += sent;
+	if (transfer->filled > 0)
+		return submit_drain(slot);
+	transfer->drained = 0;
+	return left_of(slot) == 0 ? finish(ring, slot, 0) : submit_fill(slot);
+}
+
+enum step sendfile_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			   int32_t buffer)
+{
+	(void)more, (void)buffer;
+	if (result >= 0 && slot->phase == SENDING_HEADER)
+		return advance_header(ring, slot, result);
+	if (result < 0)
+		return finish(ring, slot, result);
+	switch ((enum sendfile_phase)slot->phase) {
+	case CALLING:
+		return call_sendfile(ring, slot);
+	case OPENING_PIPE:
+		slot->transfer->pipe[0] = slot->memory.pipe[0];
+		slot->transfer->pipe[1] = slot->memory.pipe[1];
+		return submit_fill(slot);
+	case FILLING:
+		if (result == 0) /* the file is shorter than it was */
+			return finish(ring, slot, 0);
+		slot->transfer->filled = (uint32_t)result;
+		return submit_drain(slot);
+	default:
+		return advance_drain(ring, slot, (uint32_t)result);
+	}
+}

@@ -1,0 +1,523 @@
+//go:build linux
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ops in flight. A slot is one op from the moment the ring takes it to its final completion; its
+ * hops carry user_data = generation << 32 | index, so a late result can never reach a later op.
+ *
+ *   from      to        when                                             by
+ *   FREE      READY     started, but the submission queue is full        slot_step
+ *   FREE      KERNEL    started, hop queued                              slot_step
+ *   FREE      FREE      refused or done without a hop                    slot_finish
+ *   READY     KERNEL    room in the queue                                ring_push_ready
+ *   KERNEL    KERNEL    next hop, or the same one again                  slot_step
+ *   KERNEL    READY     next hop, but the queue is full                  slot_step
+ *   KERNEL    PARKED    a receive found no provided buffer               slot_step
+ *   KERNEL    YIELDED   a transfer used its budget of this turn          slot_step
+ *   PARKED    KERNEL    a buffer came back                               ring_unpark
+ *   YIELDED   KERNEL    the next turn                                    ring_run_yielded
+ *   any       FREE      final completion emitted                         slot_finish
+ *
+ * A cancelled op leaves READY, PARKED and YIELDED at once; in KERNEL it is asked to end, and
+ * nothing of it is issued again when its hop has ended, except clean-up.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static uint64_t slot_token(const struct ring *ring, const struct slot *slot)
+{
+	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - ring->slots);
+}
+
+static bool slot_is_ending(const struct slot *slot)
+{
+	return slot->cancelled && !slot->cleaning;
+}
+
+static void slot_set_state(struct slot *slot, enum slot_state to)
+{
+	static const uint8_t allowed[] = {
+		[SLOT_FREE] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+			      1 << SLOT_YIELDED | 1 << SLOT_PARKED,
+		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
+		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+				1 << SLOT_YIELDED | 1 << SLOT_PARKED,
+		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
+		[SLOT_YIELDED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+				 1 << SLOT_YIELDED,
+	};
+	assert(allowed[slot->state] & 1 << to);
+	(void)allowed;
+	slot->state = (uint8_t)to;
+}
+
+/* Lists of slots by index, oldest first. */
+
+static void list_append(struct ring *ring, struct slot_list *list, struct slot *slot)
+{
+	uint32_t index = (uint32_t)(slot - ring->slots);
+
+	slot->next = NO_SLOT;
+	slot->previous = list->tail;
+	if (list->tail == NO_SLOT)
+		list->head = index;
+	else
+		ring->slots[list->tail].next = index;
+	list->tail = index;
+}
+
+static void list_remove(struct ring *ring, struct slot_list *list, struct slot *slot)
+{
+	if (slot->previous == NO_SLOT)
+		list->head = slot->next;
+	else
+		ring->slots[slot->previous].next = slot->next;
+	if (slot->next == NO_SLOT)
+		list->tail = slot->previous;
+	else
+		ring->slots[slot->next].previous = slot->previous;
+}
+
+static struct slot_list *list_of(struct ring *ring, const struct slot *slot)
+{
+	switch ((enum slot_state)slot->state) {
+	case SLOT_READY:
+		return &ring->ready;
+	case SLOT_PARKED:
+		return &ring->parked;
+	case SLOT_YIELDED:
+		return &ring->yielded;
+	case SLOT_FREE:
+	case SLOT_KERNEL:
+		break;
+	}
+	return NULL;
+}
+
+/* Taking and freeing. */
+
+static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
+{
+	uint32_t index = ring->free_head;
+	struct slot *slot;
+
+	if (index != NO_SLOT) {
+		slot = &ring->slots[index];
+		ring->free_head = slot->next;
+	} else {
+		assert(ring->slot_touched < ring->slot_count);
+		index = ring->slot_touched++;
+		slot = &ring->slots[index];
+	}
+	if (++slot->generation == 0)
+		slot->generation = 1;
+	slot->op = *op;
+	slot->done = 0;
+	slot->phase = 0;
+	slot->attempts = 0;
+	slot->own = own;
+	slot->polling = slot->cancelled = slot->cleaning = slot->cancel_unsent = false;
+	slot->extra = 0;
+	slot->flags = 0;
+	slot->error = 0;
+	slot->file = slot->directory = -1;
+	slot->transfer = NULL;
+	ring->user_data[index] = op->user_data;
+	ring->in_use++;
+	ring->own_in_use += own;
+	return slot;
+}
+
+static void slot_finish(struct ring *ring, struct slot *slot)
+{
+	ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
+	slot_set_state(slot, SLOT_FREE);
+	slot->next = ring->free_head;
+	ring->free_head = (uint32_t)(slot - ring->slots);
+	ring->in_use--;
+	ring->own_in_use -= slot->own;
+	ring->ended_posted += !slot->own;
+}
+
+void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags, int32_t extra)
+{
+	assert(ring->completion_count < ring->completion_capacity);
+	ring->completions[ring->completion_count++] = (struct ringo_completion){
+		.user_data = user_data, .result = result, .flags = flags, .extra = extra};
+}
+
+/* Steps. */
+
+/* Hops that end by themselves may never outnumber the completion queue; those that wait for
+ * others are not held back, for they could wait for what is held back. */
+static bool hop_is_bounded(const struct slot *slot)
+{
+	if (slot->polling)
+		return false;
+	switch (slot->hop.opcode) {
+	case KERNEL_NOP:
+	case KERNEL_FSYNC:
+	case KERNEL_STATX:
+	case KERNEL_CLOSE:
+		return true;
+	case KERNEL_READ:
+	case KERNEL_WRITE:
+		return slot->hop.off != UINT64_MAX;
+	default:
+		return false;
+	}
+}
+
+/* What to wait for before the hop that was refused with EAGAIN is tried again; 0: report it. */
+static short hop_retry_events(const struct slot *slot)
+{
+	const struct hop *hop = &slot->hop;
+
+	switch (hop->opcode) {
+	case KERNEL_RECV:
+	case KERNEL_ACCEPT:
+		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLIN;
+	case KERNEL_SEND:
+	case KERNEL_SENDMSG:
+		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLOUT;
+	case KERNEL_READ:
+		return hop->op_flags & RWF_NOWAIT ? 0 : POLLIN;
+	case KERNEL_WRITE:
+		return hop->op_flags & RWF_NOWAIT ? 0 : POLLOUT;
+	case KERNEL_SPLICE:
+		return slot->op.code == RINGO_SENDFILE ? POLLOUT : 0;
+	default:
+		return 0;
+	}
+}
+
+static int slot_push(struct ring *ring, struct slot *slot)
+{
+	bool bounded = hop_is_bounded(slot);
+	struct hop poll;
+	const struct hop *hop = &slot->hop;
+	int ret;
+
+	if (bounded && ring->bounded_in_kernel >= ring->bounded_limit)
+		return -EBUSY;
+	if (slot->polling) {
+		poll = (struct hop){.opcode = KERNEL_POLL_ADD,
+				    .fd = hop->fd,
+				    .op_flags = (uint32_t)hop_retry_events(slot)};
+		hop = &poll;
+	}
+	ret = ring->backend->push(ring, hop, slot_token(ring, slot));
+	if (ret == 0) {
+		slot_set_state(slot, SLOT_KERNEL);
+		slot->bounded = bounded;
+		ring->bounded_in_kernel += bounded;
+	}
+	return ret;
+}
+
+static void slot_step(struct ring *ring, struct slot *slot, enum step step)
+{
+	const struct op_row *row = &op_rows[slot->op.code];
+
+	while (step != STEP_DONE && slot_is_ending(slot))
+		step = row->advance(ring, slot, -ECANCELED, false, -1);
+	switch (step) {
+	case STEP_SUBMIT:
+		if (ring->ready.head == NO_SLOT && slot_push(ring, slot) == 0)
+			return;
+		slot_set_state(slot, SLOT_READY);
+		list_append(ring, &ring->ready, slot);
+		return;
+	case STEP_YIELD:
+		slot_set_state(slot, SLOT_YIELDED);
+		list_append(ring, &ring->yielded, slot);
+		return;
+	case STEP_PARK:
+		slot_set_state(slot, SLOT_PARKED);
+		list_append(ring, &ring->parked, slot);
+		return;
+	case STEP_DONE:
+		slot_finish(ring, slot);
+		return;
+	}
+}
+
+static void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
+{
+	slot_step(ring, slot,
+		  op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
+}
+
+void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
+{
+	const struct op_row *row = op->code < RINGO_CODE_COUNT ? &op_rows[op->code] : NULL;
+	struct slot *slot;
+
+	if (row == NULL || row->start == NULL) {
+		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
+		ring->ended_posted += !own;
+		return;
+	}
+	slot = slot_take(ring, op, own);
+	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
+	slot_step(ring, slot, row->start(ring, slot));
+}
+
+/* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's
+ * id or -1. */
+void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer)
+{
+	uint32_t generation = (uint32_t)(user_data >> 32), index = (uint32_t)user_data;
+	struct slot *slot;
+
+	if (generation == 0) {
+		if (index == TOKEN_DOORBELL) {
+			ring->doorbell_rung = true;
+			ring->doorbell_armed = more;
+		}
+		return;
+	}
+	if (buffer >= 0)
+		buffers_lend(ring, (uint32_t)buffer);
+	slot = &ring->slots[index];
+	assert(index < ring->slot_touched && slot->generation == generation &&
+	       slot->state == SLOT_KERNEL);
+	if (more) {
+		op_rows[slot->op.code].advance(ring, slot, result, true, buffer);
+		return;
+	}
+	ring->bounded_in_kernel -= slot->bounded;
+	if (!slot_is_ending(slot)) {
+		bool polled = slot->polling && result >= 0;
+
+		slot->polling = !slot->polling && result == -EAGAIN && hop_retry_events(slot) != 0;
+		if (polled || slot->polling ||
+		    (result == -EINTR && slot->hop.opcode != KERNEL_CLOSE)) {
+			slot_step(ring, slot, STEP_SUBMIT);
+			return;
+		}
+	} else if (slot->polling || result == -EINTR || result == -EAGAIN) {
+		result = -ECANCELED;
+	}
+	slot->polling = false;
+	slot_advance(ring, slot, result, buffer);
+}
+
+/* What waits in lists. */
+
+static void push_unsent_cancels(struct ring *ring);
+
+/* Gives READY slots to the backend, oldest first, until it has no more room. */
+void ring_push_ready(struct ring *ring)
+{
+	if (ring->cancels_unsent != 0)
+		push_unsent_cancels(ring);
+	while (ring->ready.head != NO_SLOT) {
+		struct slot *slot = &ring->slots[ring->ready.head];
+
+		if (slot_push(ring, slot) != 0)
+			return;
+		list_remove(ring, &ring->ready, slot);
+	}
+}
+
+/* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
+void ring_run_yielded(struct ring *ring)
+{
+	uint32_t last = ring->yielded.tail;
+
+	while (ring->yielded.head != NO_SLOT) {
+		uint32_t index = ring->yielded.head;
+		struct slot *slot = &ring->slots[index];
+
+		list_remove(ring, &ring->yielded, slot);
+		slot_advance(ring, slot, 0, -1);
+		if (index == last)
+			return;
+	}
+}
+
+/* A provided buffer is there again: as many receives as there may be buffers go on. */
+void ring_unpark(struct ring *ring)
+{
+	struct slot *slot;
+
+	if (ring->parked.head == NO_SLOT)
+		return;
+	slot = &ring->slots[ring->parked.head];
+	list_remove(ring, &ring->parked, slot);
+	slot_step(ring, slot, STEP_SUBMIT);
+}
+
+/* Cancel. */
+
+static int push_cancel(struct ring *ring, const struct slot *slot)
+{
+	const struct hop hop = {
+		.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = slot_token(ring, slot)};
+
+	return ring->backend->push(ring, &hop, TOKEN_IGNORED);
+}
+
+static void slot_cancel(struct ring *ring, struct slot *slot)
+{
+	struct slot_list *list = list_of(ring, slot);
+
+	if (slot->cancelled)
+		return;
+	slot->cancelled = true;
+	if (slot->cleaning)
+		return;
+	if (list != NULL) {
+		list_remove(ring, list, slot);
+		slot_advance(ring, slot, -ECANCELED, -1);
+	} else if (push_cancel(ring, slot) != 0) {
+		slot->cancel_unsent = true;
+		ring->cancels_unsent++;
+	}
+}
+
+static void push_unsent_cancels(struct ring *ring)
+{
+	for (uint32_t i = 0; i < ring->slot_touched && ring->cancels_unsent != 0; i++) {
+		struct slot *slot = &ring->slots[i];
+
+		if (!slot->cancel_unsent)
+			continue;
+		if (slot->state == SLOT_KERNEL && !slot->cleaning && push_cancel(ring, slot) != 0)
+			return;
+		slot->cancel_unsent = false;
+		ring->cancels_unsent--;
+	}
+}
+
+static bool cancel_matches(const struct ring *ring, const struct ringo_op *cancel, uint32_t index)
+{
+	switch (cancel->argument) {
+	case RINGO_CANCEL_USER_DATA:
+		return ring->user_data[index] == cancel->argument2;
+	case RINGO_CANCEL_FD:
+		return ring->slots[index].op.fd == cancel->fd;
+	default:
+		return true;
+	}
+}
+
+/* The op CANCEL: asks all matching ops to end, and completes with their number. */
+void ring_cancel(struct ring *ring, const struct ringo_op *op)
+{
+	int64_t found = 0;
+
+	if (op->argument > RINGO_CANCEL_ALL) {
+		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < ring->slot_touched; i++) {
+		if (ring->slots[i].state != SLOT_FREE && cancel_matches(ring, op, i)) {
+			slot_cancel(ring, &ring->slots[i]);
+			found++;
+		}
+	}
+	ring_emit(ring, op->user_data, found > 0 ? found : -ENOENT, 0, 0);
+}
+
+/* Cancels what a stop of this kind does not wait for, now and as it comes. */
+void ring_stop(struct ring *ring, enum ringo_stop how)
+{
+	ring->draining = true;
+	ring->cancelling |= how == RINGO_STOP_CANCEL;
+	for (uint32_t i = 0; i < ring->slot_touched; i++) {
+		struct slot *slot = &ring->slots[i];
+
+		if (slot->state != SLOT_FREE && (ring->cancelling || op_rows[slot->op.code].waits))
+			slot_cancel(ring, slot);
+	}
+}
+
+/* Watches an eventfd for the ring's whole life. Its count is never read: a multishot poll is
+ * edge-triggered, so each write is one result (io_uring_prep_poll_multishot(3)). */
+void ring_arm_doorbell(struct ring *ring, int fd)
+{
+	const struct hop hop = {.opcode = KERNEL_POLL_ADD,
+				.fd = fd,
+				.len = KERNEL_POLL_MULTISHOT,
+				.op_flags = POLLIN};
+
+	if (!ring->doorbell_armed)
+		ring->doorbell_armed = ring->backend->push(ring, &hop, TOKEN_DOORBELL) == 0;
+}
+
+/* Life of a ring. */
+
+static bool sigpipe_is_harmless(void)
+{
+	struct sigaction action;
+	sigset_t blocked;
+
+	if (sigaction(SIGPIPE, NULL, &action) == 0 &&
+	    ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL))
+		return true;
+	return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 && sigismember(&blocked, SIGPIPE) == 1;
+}
+
+static int slots_open(struct ring *ring, const struct ringo_options *options, bool shared)
+{
+	ring->reserve = shared ? 0 : options->reserve;
+	ring->slot_count = options->depth + ring->reserve;
+	/* Between two deliveries: every op taken in may end at once (reserve + 2 * depth with the
+	 * cancels), every slot may be cancelled, every one that yielded may end, and each result
+	 * reaped gives at most data and an end. */
+	ring->completion_capacity = 4 * ring->slot_count + 2 * REAP_LIMIT;
+	ring->free_head = NO_SLOT;
+	ring->ready = ring->parked = ring->yielded =
+		(struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};
+	ring->slots = memory_map(ring->slot_count * sizeof(*ring->slots));
+	ring->user_data = memory_map(ring->slot_count * sizeof(*ring->user_data));
+	ring->completions = memory_map(ring->completion_capacity * sizeof(*ring->completions));
+	if (ring->slots == NULL || ring->user_data == NULL || ring->completions == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+/* `shared`: a batch's ring, driven by any thread; else owned by the calling thread. */
+int ring_open(struct ring *ring, const struct ringo_options *options, bool shared)
+{
+	int ret;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->backend = &backend_uring;
+	ring->turn_budget = options->turn_budget;
+	ring->sigpipe_harmless = sigpipe_is_harmless();
+	ret = slots_open(ring, options, shared);
+	if (ret == 0)
+		ret = ring->backend->open(ring, options, shared);
+	if (ret == 0 && !shared)
+		ret = buffers_open(ring, options);
+	if (ret != 0) {
+		ring_close(ring);
+		return ret;
+	}
+	ring->pipe_supported = ring->backend->supports(ring, KERNEL_PIPE);
+	return 0;
+}
+
+void ring_close(struct ring *ring)
+{
+	assert(ring->in_use == 0);
+	if (ring->backend_state != NULL)
+		ring->backend->close(ring);
+	transfers_close(ring);
+	buffers_close(ring);
+	memory_unmap(ring->slots, ring->slot_count * sizeof(*ring->slots));
+	memory_unmap(ring->user_data, ring->slot_count * sizeof(*ring->user_data));
+	memory_unmap(ring->completions, ring->completion_capacity * sizeof(*ring->completions));
+}

@@ -1,0 +1,287 @@
+//go:build linux && !ringo_threads
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * Backend "uring": hops become SQEs, CQEs become results. The only file that knows liburing.
+ *
+ * A loop's ring belongs to its thread (SINGLE_ISSUER | DEFER_TASKRUN: completions are worked off
+ * when that thread enters the kernel). A batch's ring is taken by any thread, so it is neither,
+ * nor is its descriptor registered, which is per thread.
+ */
+#include <liburing.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define BUFFER_GROUP 0
+
+struct uring {
+	struct io_uring ring;
+	struct io_uring_buf_ring *buffers;
+	size_t buffers_size;
+	uint64_t supported; /* a bit per kernel opcode */
+};
+
+static_assert(sizeof(struct kernel_open_how) == 24, "struct open_how of openat2(2)");
+static_assert(sizeof(struct kernel_timespec) == sizeof(struct __kernel_timespec), "timespec");
+static_assert((int)KERNEL_SPLICE == IORING_OP_SPLICE && (int)KERNEL_OPENAT2 == IORING_OP_OPENAT2 &&
+		      (int)KERNEL_RECV == IORING_OP_RECV && (int)KERNEL_SEND == IORING_OP_SEND &&
+		      (int)KERNEL_UNLINKAT == IORING_OP_UNLINKAT &&
+		      (int)KERNEL_RENAMEAT == IORING_OP_RENAMEAT &&
+		      (int)KERNEL_SHUTDOWN == IORING_OP_SHUTDOWN &&
+		      (int)KERNEL_ASYNC_CANCEL == IORING_OP_ASYNC_CANCEL &&
+		      (int)KERNEL_ACCEPT == IORING_OP_ACCEPT &&
+		      (int)KERNEL_TIMEOUT == IORING_OP_TIMEOUT &&
+		      (int)KERNEL_SENDMSG == IORING_OP_SENDMSG &&
+		      (int)KERNEL_POLL_ADD == IORING_OP_POLL_ADD &&
+		      (int)KERNEL_FSYNC == IORING_OP_FSYNC && (int)KERNEL_CLOSE == IORING_OP_CLOSE &&
+		      (int)KERNEL_STATX == IORING_OP_STATX && (int)KERNEL_READ == IORING_OP_READ &&
+		      (int)KERNEL_WRITE == IORING_OP_WRITE && (int)KERNEL_NOP == IORING_OP_NOP,
+	      "opcodes of linux/io_uring.h");
+static_assert((int)KERNEL_RECV_MULTISHOT == IORING_RECV_MULTISHOT &&
+		      (int)KERNEL_ACCEPT_MULTISHOT == IORING_ACCEPT_MULTISHOT &&
+		      (int)KERNEL_POLL_MULTISHOT == IORING_POLL_ADD_MULTI &&
+		      (int)KERNEL_FSYNC_DATASYNC == IORING_FSYNC_DATASYNC,
+	      "flags of linux/io_uring.h");
+
+static void probe_opcodes(struct uring *uring)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
+
+	if (probe == NULL)
+		return;
+	for (int op = 0; op < KERNEL_OPCODE_COUNT; op++)
+		uring->supported |= (uint64_t)(io_uring_opcode_supported(probe, op) != 0) << op;
+	io_uring_free_probe(probe);
+}
+
+/* io-wq starts workers as it needs them: cap them (bounded ones are for files, unbounded ones for
+ * splices, sockets and odd files), and keep them on the CPUs of the thread they serve. */
+static int limit_workers(struct io_uring *ring, const struct ringo_options *options)
+{
+	unsigned int workers[2] = {options->bounded_workers, options->unbounded_workers};
+	cpu_set_t cpus;
+	int ret = io_uring_register_iowq_max_workers(ring, workers);
+
+	if (ret < 0)
+		return ret;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return -errno;
+	return io_uring_register_iowq_aff(ring, sizeof(cpus), &cpus);
+}
+
+static int uring_open(struct ring *ring, const struct ringo_options *options, bool shared)
+{
+	struct io_uring_params params = {.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+						  IORING_SETUP_CLAMP,
+					 .cq_entries = options->cq_entries};
+	struct uring *uring = calloc(1, sizeof(*uring));
+	int ret;
+
+	if (uring == NULL)
+		return -ENOMEM;
+	params.flags |= shared ? IORING_SETUP_COOP_TASKRUN
+			       : IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	ret = io_uring_queue_init_params(options->sq_entries, &uring->ring, &params);
+	if (ret != 0) {
+		free(uring);
+		/* The flags are those of 6.1: an older kernel does not know them. */
+		return ret == -EINVAL ? -ENOSYS : ret;
+	}
+	ring->backend_state = uring;
+	/* Room is left for the doorbell and for cancels. */
+	ring->bounded_limit = params.cq_entries > 4 ? params.cq_entries - 4 : 1;
+	probe_opcodes(uring);
+	if (!shared)
+		ret = io_uring_register_ring_fd(&uring->ring);
+	if (ret < 0)
+		return ret;
+	return limit_workers(&uring->ring, options);
+}
+
+static void uring_close(struct ring *ring)
+{
+	struct uring *uring = ring->backend_state;
+
+	if (uring->buffers != NULL)
+		io_uring_unregister_buf_ring(&uring->ring, BUFFER_GROUP);
+	io_uring_queue_exit(&uring->ring);
+	memory_unmap(uring->buffers, uring->buffers_size);
+	free(uring);
+	ring->backend_state = NULL;
+}
+
+static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_data)
+{
+	struct uring *uring = ring->backend_state;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+	if (sqe == NULL)
+		return -EBUSY;
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = hop->opcode;
+	sqe->flags = hop->buffer_select ? IOSQE_BUFFER_SELECT : 0;
+	sqe->ioprio = hop->ioprio;
+	sqe->fd = hop->fd;
+	sqe->off = hop->off;
+	sqe->addr = hop->addr;
+	sqe->len = hop->len;
+	sqe->rw_flags = (int)hop->op_flags;
+	sqe->user_data = user_data;
+	sqe->buf_group = BUFFER_GROUP;
+	sqe->splice_fd_in = hop->splice_fd_in;
+	return 0;
+}
+
+/* An overflowed completion queue loses nothing (IORING_FEAT_NODROP): the kernel keeps the rest
+ * and hands it over at the next entry that asks for events. */
+static bool uring_has_overflowed(const struct uring *uring)
+{
+	return IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW;
+}
+
+static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
+{
+	struct uring *uring = ring->backend_state;
+	struct __kernel_timespec timeout;
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (uring_has_overflowed(uring)) {
+		count_up(&ring->stats.overflows, 1);
+		wait_count = 0;
+	}
+	if (wait_count == 0) {
+		ret = io_uring_submit_and_get_events(&uring->ring);
+	} else if (timeout_ns < 0) {
+		ret = io_uring_submit_and_wait(&uring->ring, wait_count);
+	} else {
+		timeout = (struct __kernel_timespec){.tv_sec = timeout_ns / 1000000000,
+						     .tv_nsec = timeout_ns % 1000000000};
+		ret = io_uring_submit_and_wait_timeout(&uring->ring, &cqe, wait_count, &timeout, NULL);
+	}
+	switch (ret) {
+	case -EINTR: /* a signal: what was not submitted stays queued */
+	case -ETIME:
+	case -EAGAIN: /* no memory for a request: reap, then try again */
+	case -EBUSY:  /* overflowed completions must be reaped first */
+		return 0;
+	default:
+		if (ret > 0)
+			count_up(&ring->stats.submitted, (uint64_t)ret);
+		return ret < 0 ? ret : 0;
+	}
+}
+
+static void uring_reap(struct ring *ring, uint32_t limit)
+{
+	struct uring *uring = ring->backend_state;
+	struct io_uring_cqe *cqe;
+	unsigned int head, count = 0;
+
+	io_uring_for_each_cqe(&uring->ring, head, cqe)
+	{
+		int32_t buffer = -1;
+
+		if (count == limit)
+			break;
+		if (cqe->flags & IORING_CQE_F_BUFFER)
+			buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+		ring_result(ring, cqe->user_data, cqe->res, cqe->flags & IORING_CQE_F_MORE, buffer);
+		count++;
+	}
+	io_uring_cq_advance(&uring->ring, count);
+}
+
+static bool uring_supports(const struct ring *ring, uint8_t opcode)
+{
+	const struct uring *uring = ring->backend_state;
+
+	return uring->supported >> opcode & 1;
+}
+
+static int uring_register_buffers(struct ring *ring, uint32_t count, uint32_t size)
+{
+	struct uring *uring = ring->backend_state;
+	struct io_uring_buf_reg reg = {.ring_entries = count, .bgid = BUFFER_GROUP};
+	int ret;
+
+	(void)size;
+	uring->buffers_size = count * sizeof(struct io_uring_buf);
+	uring->buffers = memory_map(uring->buffers_size);
+	if (uring->buffers == NULL)
+		return -ENOMEM;
+	reg.ring_addr = (uintptr_t)uring->buffers;
+	ret = io_uring_register_buf_ring(&uring->ring, &reg, 0);
+	if (ret != 0) {
+		memory_unmap(uring->buffers, uring->buffers_size);
+		uring->buffers = NULL;
+		return ret;
+	}
+	io_uring_buf_ring_init(uring->buffers);
+	return 0;
+}
+
+static void uring_provide_buffer(struct ring *ring, uint32_t id)
+{
+	struct uring *uring = ring->backend_state;
+	const struct buffers *buffers = &ring->receive;
+
+	io_uring_buf_ring_add(uring->buffers, buffers->base + (size_t)id * buffers->size, buffers->size,
+			      (unsigned short)id, io_uring_buf_ring_mask(buffers->count), 0);
+	io_uring_buf_ring_advance(uring->buffers, 1);
+}
+
+const struct backend backend_uring = {
+	.name = "uring",
+	.open = uring_open,
+	.close = uring_close,
+	.push = uring_push,
+	.turn = uring_turn,
+	.reap = uring_reap,
+	.supports = uring_supports,
+	.register_buffers = uring_register_buffers,
+	.provide_buffer = uring_provide_buffer,
+};
+
+static void describe_liburing(struct ringo_features *features)
+{
+#ifdef IO_URING_VERSION_MAJOR
+	snprintf(features->liburing, sizeof(features->liburing), "%d.%d", IO_URING_VERSION_MAJOR,
+		 IO_URING_VERSION_MINOR);
+#else
+	strcpy(features->liburing, "<2.4");
+#endif
+}
+
+int ringo_probe(struct ringo_features *features)
+{
+	const struct ringo_options small = {.depth = 8};
+	struct ringo_options options;
+	struct ring ring;
+	const struct uring *uring;
+
+	*features = (struct ringo_features){.backend = RINGO_BACKEND_URING};
+	describe_liburing(features);
+	features->uring_error = options_complete(&small, &options);
+	if (features->uring_error == 0)
+		features->uring_error = ring_open(&ring, &options, false);
+	if (features->uring_error != 0) {
+		features->backend = RINGO_BACKEND_THREADS;
+		return 0;
+	}
+	uring = ring.backend_state;
+	features->setup_flags = uring->ring.flags;
+	features->ring_features = uring->ring.features;
+	for (int code = 0; code < RINGO_CODE_COUNT; code++)
+		features->supported[code] = uring_supports(&ring, op_rows[code].opcode) ? 1
+					    : code == RINGO_PIPE			? 2
+											: 0;
+	ring_close(&ring);
+	return 0;
+}

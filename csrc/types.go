@@ -1,0 +1,160 @@
+package csrc
+
+// Code is enum ringo_code.
+type Code = uint16
+
+// What an op does; the table in ringo.h says what its fields mean.
+const (
+	Nop Code = iota
+	Openat2
+	Read
+	Write
+	Fsync
+	Statx
+	CloseFD
+	Renameat
+	Unlinkat
+	Splice
+	Pipe
+	Poll
+	Timeout
+	Cancel
+	Accept
+	Recv
+	Send
+	Sendmsg
+	Shutdown
+	ReturnBuffer
+	ReadFile
+	WriteFile
+	SendFile
+	CodeCount
+)
+
+// Flags of an op.
+const (
+	Multishot    = 1 << 0
+	BufferSelect = 1 << 1
+)
+
+// Argument of Cancel.
+const (
+	CancelUserData = 0
+	CancelFD       = 1
+	CancelAll      = 2
+)
+
+// Argument of WriteFile.
+const (
+	WriteAtomic = 1 << 0
+	WriteSync   = 1 << 1
+)
+
+// Argument of SendFile.
+const (
+	SendfileAuto    = 0
+	SendfileSplice  = 1
+	SendfileCopy    = 2
+	SendfileSyscall = 3
+	SendfileMore    = 1 << 4
+)
+
+// Flags of a completion.
+const (
+	More     = 1 << 0
+	Buffer   = 1 << 1
+	FileOpen = 1 << 2
+)
+
+// PostFlush is RINGO_POST_FLUSH.
+const PostFlush = 1 << 0
+
+// StopHow is enum ringo_stop.
+type StopHow int
+
+// How a loop stops.
+const (
+	StopDrain  StopHow = 1
+	StopCancel StopHow = 2
+)
+
+// Backends.
+const (
+	BackendAuto    = 0
+	BackendURing   = 1
+	BackendThreads = 2
+)
+
+// Op is struct ringo_op.
+type Op struct {
+	UserData  uint64
+	Code      Code
+	Flags     uint16
+	FD        int32
+	Address   uint64
+	Length    uint64
+	Offset    int64
+	FD2       int32
+	Argument  uint32
+	Address2  uint64
+	Argument2 uint64
+}
+
+// Completion is struct ringo_completion.
+type Completion struct {
+	UserData uint64
+	Result   int64
+	Flags    uint32
+	Extra    int32
+}
+
+// Options is struct ringo_options.
+type Options struct {
+	Backend           uint32
+	Depth             uint32
+	Reserve           uint32
+	SQEntries         uint32
+	CQEntries         uint32
+	SubmitThreshold   uint32
+	SubmitDelayUS     uint32
+	WaitBatch         uint32
+	WaitDelayUS       uint32
+	BoundedWorkers    uint32
+	UnboundedWorkers  uint32
+	ReceiveBuffers    uint32
+	ReceiveBufferSize uint32
+	TurnBudget        uint32
+}
+
+// Stats is struct ringo_stats.
+type Stats struct {
+	Turns          uint64
+	Deliveries     uint64
+	Completions    uint64
+	Submitted      uint64
+	Doorbells      uint64
+	Overflows      uint64
+	Starved        uint64
+	Backoffs       uint64
+	SendfileCalls  uint64
+	SendfileMisses uint64
+	LongestTurnNS  uint64
+	InFlight       uint64
+}
+
+// Features is struct ringo_features.
+type Features struct {
+	Backend      uint32
+	UringError   error
+	SetupFlags   uint32
+	RingFeatures uint32
+	Liburing     string
+	Ops          []OpSupport
+}
+
+// OpSupport says how one op can run: 1 on the ring, 2 without it, 0 not at all.
+type OpSupport struct {
+	Name   string
+	Kernel string
+	How    uint8
+}

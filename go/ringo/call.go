@@ -1,0 +1,54 @@
+package ringo
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// A call is a sink somebody blocks on.
+type call struct {
+	ended  chan struct{}
+	result csrc.Completion
+}
+
+var calls = sync.Pool{New: func() any { return &call{ended: make(chan struct{}, 1)} }}
+
+func (c *call) complete(_ *loop, completion *csrc.Completion) {
+	if completion.Flags&csrc.More == 0 {
+		c.result = *completion
+		c.ended <- struct{}{}
+	}
+}
+
+// do runs op on some loop and waits for its end. When ctx ends first, op is cancelled; do still
+// returns only once the kernel has let go of all memory that op names, which stays pinned as long.
+func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte) (csrc.Completion, error) {
+	l, err := e.blockingLoop()
+	if err != nil {
+		return csrc.Completion{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return csrc.Completion{}, context.Cause(ctx)
+	}
+	var pinner runtime.Pinner
+	if len(memory) > 0 {
+		pinner.Pin(&memory[0])
+		defer pinner.Unpin()
+	}
+	c := calls.Get().(*call)
+	defer calls.Put(c)
+	t, err := l.postBlocking(ctx, op, c)
+	if err != nil {
+		return csrc.Completion{}, err
+	}
+	select {
+	case <-c.ended:
+	case <-ctx.Done():
+		l.cancel(t)
+		<-c.ended
+	}
+	return c.result, nil
+}

@@ -1,0 +1,158 @@
+package ringo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// An Engine runs operations on its loops and batch rings. It is safe for concurrent use.
+type Engine struct {
+	loops     []*loop
+	depth     int
+	readLimit int64
+	chunks    chunkPool
+	batches   batchPool
+
+	closing   sync.Once
+	closed    chan struct{} // closed when Close or Shutdown begins
+	stopped   chan struct{} // closed when everything is released
+	closeErrs []error
+}
+
+// New opens an engine. When there is no io_uring to be had, the error matches [ErrUnavailable]
+// and says why and what to do.
+func New(options ...Option) (*Engine, error) {
+	c, err := newConfig(options)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		depth:     int(c.ring.Depth),
+		readLimit: c.readLimit,
+		closed:    make(chan struct{}),
+		stopped:   make(chan struct{}),
+	}
+	e.batches.init(e, c)
+	for range c.loops {
+		l, err := openLoop(e, c)
+		if err != nil {
+			return nil, errors.Join(unavailable(err), e.Close())
+		}
+		e.loops = append(e.loops, l)
+	}
+	return e, nil
+}
+
+// Default returns the engine that the package-level functions use. It is opened when first asked
+// for, with default options, and never closed; an error stays.
+var Default = sync.OnceValues(func() (*Engine, error) { return New() })
+
+// Backend says what runs operations: "uring".
+func (e *Engine) Backend() string { return "uring" }
+
+// Close refuses new operations, lets those in flight end and releases everything. Operations that
+// wait for others (accept, receive, poll, timers) are cancelled. It can wait without end for a
+// transfer whose peer does not move; [Engine.Shutdown] has a limit. Close in a callback returns
+// ErrWouldDeadlock.
+func (e *Engine) Close() error { return e.Shutdown(context.Background()) }
+
+// Shutdown is Close until ctx ends; what is then in flight is cancelled. It returns the cause of
+// ctx's end in that case, after everything was released.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	if e.onSomeLoop() {
+		return ErrWouldDeadlock
+	}
+	e.closing.Do(func() {
+		close(e.closed)
+		for _, l := range e.loops {
+			l.waiters.close()
+			l.c.Stop(csrc.StopDrain)
+		}
+		go e.release()
+	})
+	select {
+	case <-e.stopped:
+		return errors.Join(e.closeErrs...)
+	case <-ctx.Done():
+	}
+	for _, l := range e.loops {
+		l.stopNow()
+	}
+	<-e.stopped
+	return errors.Join(append(e.closeErrs, context.Cause(ctx))...)
+}
+
+// release waits for the loops to end and gives back what the engine holds.
+func (e *Engine) release() {
+	for _, l := range e.loops {
+		<-l.done
+		if l.runErr != nil {
+			e.closeErrs = append(e.closeErrs, l.runErr)
+		}
+	}
+	e.batches.close()
+	e.chunks.free()
+	close(e.stopped)
+}
+
+// Flush submits at once what WithSubmitThreshold holds back.
+func (e *Engine) Flush() {
+	for _, l := range e.loops {
+		if !l.onLoop() {
+			l.wake()
+		}
+	}
+}
+
+// anyLoop picks a loop for work that may go anywhere; in a callback, the loop that runs it.
+func (e *Engine) anyLoop() *loop {
+	self := caller()
+	for _, l := range e.loops {
+		if l.self.Load() == self {
+			return l
+		}
+	}
+	if len(e.loops) == 1 {
+		return e.loops[0]
+	}
+	return e.loops[rand.Uint32N(uint32(len(e.loops)))]
+}
+
+// blockingLoop is anyLoop for a caller that will wait.
+func (e *Engine) blockingLoop() (*loop, error) {
+	l := e.anyLoop()
+	if l.onLoop() {
+		return nil, ErrWouldDeadlock
+	}
+	return l, nil
+}
+
+func (e *Engine) onSomeLoop() bool {
+	self := caller()
+	for _, l := range e.loops {
+		if l.self.Load() == self {
+			return true
+		}
+	}
+	return false
+}
+
+// A nopFunc is the sink of NopFunc; a func is pointer-shaped, so it becomes a sink for free.
+type nopFunc func(error)
+
+func (f nopFunc) complete(_ *loop, c *csrc.Completion) { f(errorOf(c.Result)) }
+
+// NopFunc runs an operation that does nothing and calls fn on a loop's goroutine when it has
+// completed: the cheapest round trip there is, for measuring, and for running code on a loop.
+func (e *Engine) NopFunc(fn func(error)) error {
+	op := csrc.Op{Code: csrc.Nop}
+	_, err := e.anyLoop().post(&op, nopFunc(fn))
+	return err
+}
+
+var _ io.Closer = (*Engine)(nil)

@@ -1,0 +1,239 @@
+package ringo
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// A loop is the Go side of one C loop: the goroutine that is locked to its thread and stays in C
+// for its life, and the table of who waits for what.
+//
+// Fields below "own" belong to that goroutine, which runs Go code only inside Deliver.
+type loop struct {
+	engine  *Engine
+	c       *csrc.Loop
+	waiters *waiters
+	self    atomic.Uintptr // what caller() gives on the loop's goroutine; 0 when it has ended
+	done    chan struct{}
+	runErr  error // set before done is closed
+
+	// gate keeps c open for those who hold no waiter that would.
+	gate sync.RWMutex
+	gone bool
+	last csrc.Stats // when gone
+
+	// own
+	outbox   []csrc.Op // C's memory, during a delivery
+	written  int
+	overflow []csrc.Op // what had no room in the outbox
+	freed    []int32   // posted waiters whose operation ended in this delivery
+	yield    bool      // GOMAXPROCS is 1: let the woken run before going back into C
+	buffers  []byte
+	bufSize  int
+	wheel    timerWheel
+	conns    int
+}
+
+// openLoop starts a loop's goroutine and waits until its ring is open.
+func openLoop(e *Engine, c *config) (*loop, error) {
+	l := &loop{
+		engine:  e,
+		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
+		done:    make(chan struct{}),
+		yield:   runtime.GOMAXPROCS(0) == 1,
+	}
+	opened := make(chan error)
+	go l.run(&c.ring, opened)
+	if err := <-opened; err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// run is the loop's goroutine. It never unlocks its thread, so the thread ends with it: a thread
+// that was a ring's single issuer is of no use to others.
+func (l *loop) run(options *csrc.Options, opened chan<- error) {
+	runtime.LockOSThread()
+	var err error
+	l.c, err = csrc.OpenLoop(options)
+	if err != nil {
+		opened <- err
+		return
+	}
+	l.self.Store(caller())
+	l.buffers, l.bufSize = l.c.Buffers()
+	l.wheel.init(l)
+	opened <- nil
+	l.runErr = l.c.Run(l)
+	l.self.Store(0)
+	<-l.waiters.empty // posters on their way to a refused post
+	l.close()
+	close(l.done)
+}
+
+// Deliver implements csrc.Deliverer.
+func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written int, again bool) {
+	l.outbox = outbox
+	l.written = copy(outbox, l.overflow)
+	l.overflow = l.overflow[:copy(l.overflow, l.overflow[l.written:])]
+	for i := range completions {
+		l.complete(&completions[i])
+	}
+	l.waiters.give(l.freed)
+	l.freed = l.freed[:0]
+	l.outbox = nil
+	if l.yield {
+		runtime.Gosched()
+	}
+	return l.written, len(l.overflow) > 0
+}
+
+// complete hands a completion to its sink; the waiter is free before a final one runs, so that
+// the sink may post again at once.
+func (l *loop) complete(c *csrc.Completion) {
+	s := l.waiters.sinkOf(c.UserData)
+	if c.Flags&csrc.More == 0 && c.UserData != 0 {
+		index := int32(uint32(c.UserData))
+		if int(index) >= l.depth() {
+			l.waiters.giveOwn(index)
+		} else {
+			l.freed = append(l.freed, index)
+		}
+	}
+	if s != nil {
+		s.complete(l, c)
+	}
+}
+
+func (l *loop) depth() int { return l.engine.depth }
+
+// onLoop reports whether the caller is the loop's own goroutine, in a delivery.
+func (l *loop) onLoop() bool { return caller() == l.self.Load() }
+
+// put queues an op from the loop's own goroutine for the next turn.
+func (l *loop) put(op *csrc.Op) {
+	if l.written < len(l.outbox) && len(l.overflow) == 0 {
+		l.outbox[l.written] = *op
+		l.written++
+		return
+	}
+	l.overflow = append(l.overflow, *op)
+}
+
+// postOwn posts op from the loop's own goroutine.
+func (l *loop) postOwn(op *csrc.Op, s sink) (ticket, error) {
+	t, ok := l.waiters.takeOwn(s)
+	if !ok {
+		return sinkless, ErrFull
+	}
+	op.UserData = uint64(t)
+	l.put(op)
+	return t, nil
+}
+
+// post posts op from any goroutine, without waiting for anything.
+func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
+	if l.onLoop() {
+		return l.postOwn(op, s)
+	}
+	t, err := l.waiters.tryTake(s)
+	if err != nil {
+		return sinkless, err
+	}
+	return t, l.send(op, t, 0)
+}
+
+// postBlocking posts op from a goroutine that may wait, until ctx ends, for a full engine; the
+// op is not held back.
+func (l *loop) postBlocking(ctx context.Context, op *csrc.Op, s sink) (ticket, error) {
+	t, err := l.waiters.take(ctx, s)
+	if err != nil {
+		return sinkless, err
+	}
+	return t, l.send(op, t, csrc.PostFlush)
+}
+
+// send crosses into C with an op whose waiter is taken, and gives the waiter back on refusal.
+func (l *loop) send(op *csrc.Op, t ticket, flags uint32) error {
+	op.UserData = uint64(t)
+	ops := [1]csrc.Op{*op}
+	err := l.c.Post(ops[:], flags)
+	if err == nil {
+		return nil
+	}
+	// Never EAGAIN: the core counts an op as ended just before it delivers it, the table just
+	// after, so a free waiter has room in the core.
+	if errors.Is(err, syscall.ESHUTDOWN) {
+		err = ErrClosed
+	}
+	l.waiters.give([]int32{int32(uint32(t))})
+	return err
+}
+
+// cancel asks the operation t to end. It is never refused for fullness for long: the core takes
+// as many cancels as operations.
+func (l *loop) cancel(t ticket) {
+	op := csrc.Op{Code: csrc.Cancel, Argument: csrc.CancelUserData, Argument2: uint64(t)}
+	if l.onLoop() {
+		l.put(&op)
+		return
+	}
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	ops := [1]csrc.Op{op}
+	for !l.gone && errors.Is(l.c.Post(ops[:], csrc.PostFlush), syscall.EAGAIN) {
+		runtime.Gosched()
+	}
+}
+
+func (l *loop) close() {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	l.last = l.c.Stats()
+	l.gone = true
+	l.c.Close()
+}
+
+// stopNow makes a loop that is draining cancel everything.
+func (l *loop) stopNow() {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if !l.gone {
+		l.c.Stop(csrc.StopCancel)
+	}
+}
+
+// wake submits what is held back.
+func (l *loop) wake() {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if !l.gone {
+		l.c.Wake()
+	}
+}
+
+func (l *loop) stats() csrc.Stats {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if l.gone {
+		return l.last
+	}
+	return l.c.Stats()
+}
+
+// A loopFunc is a sink that runs on the loop.
+type loopFunc func(*loop)
+
+func (f loopFunc) complete(l *loop, _ *csrc.Completion) { f(l) }
+
+// do runs f on the loop's goroutine, in its next delivery.
+func (l *loop) do(f func(*loop)) error {
+	_, err := l.postBlocking(context.Background(), &csrc.Op{Code: csrc.Nop}, loopFunc(f))
+	return err
+}

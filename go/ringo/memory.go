@@ -1,0 +1,94 @@
+package ringo
+
+import (
+	"fmt"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// A chunk is memory outside the Go heap: the kernel may keep using it after a call has returned,
+// and it need not be pinned. The first pathSize bytes are for a path, the rest for data.
+const (
+	pathSize  = 4096 // PATH_MAX, the ending NUL included
+	dataSize  = 16 << 10
+	chunkSize = pathSize + dataSize
+	slabSize  = 64 // chunks mapped at once
+)
+
+type chunk struct {
+	memory []byte
+	next   *chunk
+}
+
+func (c *chunk) path() []byte { return c.memory[:pathSize:pathSize] }
+func (c *chunk) data() []byte { return c.memory[pathSize:] }
+
+// A chunkPool lends chunks, the last one returned first, for it is in the CPU's cache. It grows
+// to the most that were ever lent at once. Safe for concurrent use.
+type chunkPool struct {
+	mu    sync.Mutex
+	idle  *chunk
+	slabs [][]byte
+}
+
+func (p *chunkPool) take() *chunk {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle == nil {
+		p.grow()
+	}
+	c := p.idle
+	p.idle = c.next
+	return c
+}
+
+func (p *chunkPool) give(c *chunk) {
+	p.mu.Lock()
+	c.next = p.idle
+	p.idle = c
+	p.mu.Unlock()
+}
+
+func (p *chunkPool) grow() {
+	slab, err := syscall.Mmap(-1, 0, slabSize*chunkSize, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		// As when the Go heap cannot grow: there is no caller who could do better.
+		panic(fmt.Sprintf("ringo: no memory for I/O buffers: %v", err))
+	}
+	p.slabs = append(p.slabs, slab)
+	for i := range slabSize {
+		p.idle = &chunk{slab[i*chunkSize : (i+1)*chunkSize : (i+1)*chunkSize], p.idle}
+	}
+}
+
+// free unmaps everything; no chunk may be lent.
+func (p *chunkPool) free() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, slab := range p.slabs {
+		// Unmapping what was mapped cannot fail.
+		_ = syscall.Munmap(slab)
+	}
+	p.slabs, p.idle = nil, nil
+}
+
+// setPath copies name as a C string; it fails as the kernel would.
+func (c *chunk) setPath(name string) error {
+	if len(name) >= pathSize {
+		return syscall.ENAMETOOLONG
+	}
+	path := c.path()
+	for i := range len(name) {
+		if name[i] == 0 {
+			return syscall.EINVAL
+		}
+		path[i] = name[i]
+	}
+	path[len(name)] = 0
+	return nil
+}
+
+// addressOf is the address of b's first byte, for memory that is pinned or outside the heap.
+func addressOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

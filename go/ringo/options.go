@@ -1,0 +1,139 @@
+package ringo
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// An Option changes how New opens an engine. Values out of range make New fail.
+type Option func(*config)
+
+type config struct {
+	loops     int
+	ring      csrc.Options
+	readLimit int64
+	err       error
+}
+
+func newConfig(options []Option) (*config, error) {
+	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40}
+	c.ring.Depth = 1024
+	c.ring.Reserve = 1024
+	for _, o := range options {
+		o(c)
+	}
+	return c, c.err
+}
+
+// set stores value in an option of the core, where 0 stands for "default" and is not for users.
+func (c *config) set(option *uint32, name string, value, low, high int) {
+	if value < low || value > high {
+		c.err = fmt.Errorf("ringo: %s(%d): must be from %d to %d", name, value, low, high)
+		return
+	}
+	*option = uint32(value)
+}
+
+// WithLoops sets the number of loops; the default is GOMAXPROCS.
+func WithLoops(n int) Option {
+	return func(c *config) {
+		var loops uint32
+		c.set(&loops, "WithLoops", n, 1, 1024)
+		c.loops = int(loops)
+	}
+}
+
+// WithDepth sets how many operations may be in flight on each loop, those posted by callbacks
+// and handlers not counted; the default is 1024.
+func WithDepth(n int) Option {
+	return func(c *config) { c.set(&c.ring.Depth, "WithDepth", n, 1, 32768) }
+}
+
+// WithReserve sets how many operations callbacks and handlers may have in flight on each loop
+// beside WithDepth's; a connection needs about three. The default is 1024.
+func WithReserve(n int) Option {
+	return func(c *config) { c.set(&c.ring.Reserve, "WithReserve", n, 1, 262144) }
+}
+
+// WithSubmitThreshold holds posts back until n of them wait, but no longer than delay; a blocking
+// call and Flush submit at once. The default, 1, holds nothing back.
+func WithSubmitThreshold(n int, delay time.Duration) Option {
+	return func(c *config) {
+		c.set(&c.ring.SubmitThreshold, "WithSubmitThreshold", n, 1, 32768)
+		c.set(&c.ring.SubmitDelayUS, "WithSubmitThreshold delay in µs", int(delay.Microseconds()), 1, 1e6)
+	}
+}
+
+// WithWaitBatch makes a loop that waits for more than n storage operations sleep until n have
+// completed, but no longer than delay. The default, 1, lets no completion wait for another.
+func WithWaitBatch(n int, delay time.Duration) Option {
+	return func(c *config) {
+		c.set(&c.ring.WaitBatch, "WithWaitBatch", n, 1, 32768)
+		c.set(&c.ring.WaitDelayUS, "WithWaitBatch delay in µs", int(delay.Microseconds()), 1, 1e6)
+	}
+}
+
+// WithRingSize sets the entries of the submission and completion queues; the defaults are 256 and
+// four times as many. Queues smaller than the depth work: what has no room waits.
+func WithRingSize(submission, completion int) Option {
+	return func(c *config) {
+		c.set(&c.ring.SQEntries, "WithRingSize submission", submission, 1, 32768)
+		c.set(&c.ring.CQEntries, "WithRingSize completion", completion, submission, 65536)
+	}
+}
+
+// WithWorkers caps the kernel's worker threads of each loop: bounded ones do file I/O that cannot
+// be started without blocking, unbounded ones splices. The default is 4 and 4.
+func WithWorkers(bounded, unbounded int) Option {
+	return func(c *config) {
+		c.set(&c.ring.BoundedWorkers, "WithWorkers bounded", bounded, 1, 1024)
+		c.set(&c.ring.UnboundedWorkers, "WithWorkers unbounded", unbounded, 1, 1024)
+	}
+}
+
+// WithReceiveBuffers gives each loop n buffers of size bytes that connections receive into; n is
+// a power of two. An engine without them, the default, cannot Serve.
+func WithReceiveBuffers(n, size int) Option {
+	return func(c *config) {
+		c.set(&c.ring.ReceiveBuffers, "WithReceiveBuffers", n, 1, 32768)
+		c.set(&c.ring.ReceiveBufferSize, "WithReceiveBuffers size", size, 64, 1<<20)
+		if n&(n-1) != 0 {
+			c.err = fmt.Errorf("ringo: WithReceiveBuffers(%d): must be a power of two", n)
+		}
+	}
+}
+
+// WithTurnBudget sets how many bytes one Sendfile may send before the loop looks at everything
+// else; the default is 256 KiB. Smaller is fairer, larger is faster.
+func WithTurnBudget(bytes int) Option {
+	return func(c *config) { c.set(&c.ring.TurnBudget, "WithTurnBudget", bytes, 4096, 1<<30) }
+}
+
+// WithReadLimit makes ReadFile and ReadFiles fail with ErrTooLarge on files larger than n bytes.
+func WithReadLimit(n int64) Option {
+	return func(c *config) {
+		if n < 0 {
+			c.err = fmt.Errorf("ringo: WithReadLimit(%d): must not be negative", n)
+		}
+		c.readLimit = n
+	}
+}
+
+// WithBackend chooses what runs operations: "auto", "uring" or "threads".
+func WithBackend(name string) Option {
+	return func(c *config) {
+		switch name {
+		case "auto", "":
+			c.ring.Backend = csrc.BackendAuto
+		case "uring":
+			c.ring.Backend = csrc.BackendURing
+		case "threads":
+			c.ring.Backend = csrc.BackendThreads
+		default:
+			c.err = fmt.Errorf("ringo: WithBackend(%q): must be auto, uring or threads", name)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package ringo
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// atCWD is AT_FDCWD: paths are relative to the working directory.
+const atCWD = -100
+
+// ReadFile is [Engine.ReadFile] on the default engine.
+func ReadFile(ctx context.Context, name string) ([]byte, error) {
+	e, err := Default()
+	if err != nil {
+		return nil, err
+	}
+	return e.ReadFile(ctx, name)
+}
+
+// ReadFile reads the whole file, as os.ReadFile does. When ctx ends first it returns at once with
+// the cause, though the kernel may still be reading: that goes to the engine's memory.
+func (e *Engine) ReadFile(ctx context.Context, name string) ([]byte, error) {
+	l, err := e.blockingLoop()
+	if err != nil {
+		return nil, pathError("read", name, err)
+	}
+	if ctx.Err() != nil {
+		return nil, pathError("read", name, context.Cause(ctx))
+	}
+	r := e.newFileRead(name)
+	r.ended = make(chan struct{})
+	t, err := r.post(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		if r.abandoned.CompareAndSwap(false, true) {
+			l.cancel(t)
+			return nil, pathError("read", name, context.Cause(ctx))
+		}
+		<-r.ended
+	}
+	if r.file != nil {
+		return r.readRest(ctx)
+	}
+	return r.data, r.err
+}
+
+// ReadFileFunc reads the whole file and calls fn on a loop's goroutine with what ReadFile would
+// have returned. It never blocks; an error it returns itself means that fn will not be called.
+func (e *Engine) ReadFileFunc(name string, fn func([]byte, error)) error {
+	r := e.newFileRead(name)
+	r.fn = fn
+	_, err := r.post(nil, e.anyLoop())
+	return err
+}
+
+// A fileRead is the sink of one ReadFile. The core reads into a chunk; what fits there, nearly
+// every file, is copied to a slice of just its size. For what does not fit the core leaves the
+// file open, and the rest goes straight into a slice of the size that fstat gives.
+type fileRead struct {
+	engine *Engine
+	name   string
+	chunk  *chunk
+	fn     func([]byte, error) // called at the end, or
+	ended  chan struct{}       // closed
+	// abandoned is set by whoever comes first: a ReadFile that no longer waits, or the end.
+	abandoned atomic.Bool
+
+	data []byte
+	err  error
+	file *os.File // with data its beginning: there is more
+}
+
+func (e *Engine) newFileRead(name string) *fileRead {
+	return &fileRead{engine: e, name: name, chunk: e.chunks.take()}
+}
+
+// post hands the read to l; with a context it waits for room, without it does not.
+func (r *fileRead) post(ctx context.Context, l *loop) (t ticket, err error) {
+	op := csrc.Op{Code: csrc.ReadFile, FD: atCWD}
+	if err = r.chunk.setPath(r.name); err == nil {
+		op.Address, op.Address2 = addressOf(r.chunk.path()), addressOf(r.chunk.data())
+		op.Length = dataSize
+		if ctx != nil {
+			t, err = l.postBlocking(ctx, &op, r)
+		} else {
+			t, err = l.post(&op, r)
+		}
+	}
+	if err != nil {
+		r.engine.chunks.give(r.chunk)
+	}
+	return t, pathError("open", r.name, err)
+}
+
+func (r *fileRead) complete(l *loop, c *csrc.Completion) {
+	if c.Result < 0 {
+		r.err = pathError("open", r.name, errorOf(c.Result))
+	} else {
+		r.data = append([]byte{}, r.chunk.data()[:c.Result]...)
+	}
+	if c.Flags&csrc.FileOpen != 0 {
+		r.file = os.NewFile(uintptr(c.Extra), r.name)
+	}
+	r.engine.chunks.give(r.chunk)
+	r.chunk = nil
+	switch {
+	case r.fn == nil && !r.abandoned.CompareAndSwap(false, true):
+		if r.file != nil {
+			r.file.Close()
+		}
+	case r.fn == nil:
+		close(r.ended)
+	case r.file == nil:
+		r.fn(r.data, r.err)
+	default:
+		go r.finish(l)
+	}
+}
+
+// finish reads a large file for the callback form, away from the loop, and comes back for the
+// callback.
+func (r *fileRead) finish(l *loop) {
+	r.data, r.err = r.readRest(context.Background())
+	if err := l.do(func(*loop) { r.fn(r.data, r.err) }); err != nil {
+		// The loop is closing: nothing runs on it any more, and the caller is owed an answer.
+		r.fn(nil, pathError("read", r.name, err))
+	}
+}
+
+// readRest reads what comes after data.
+func (r *fileRead) readRest(ctx context.Context) ([]byte, error) {
+	defer r.file.Close()
+	rest := restReader{engine: r.engine, file: r.file, data: r.data}
+	if err := rest.readAll(ctx); err != nil {
+		return nil, pathError("read", r.name, cancelledError(ctx, err))
+	}
+	return rest.data, nil
+}
+
+// A restReader grows data to the end of a file.
+type restReader struct {
+	engine *Engine
+	file   *os.File
+	data   []byte
+	seeks  bool // a regular file, read at offsets; else a stream
+}
+
+// hopMax bounds one read, so that a context that ends is heeded within it.
+const hopMax = 16 << 20
+
+func (r *restReader) readAll(ctx context.Context) error {
+	if err := r.makeRoom(); err != nil {
+		return err
+	}
+	for {
+		if int64(len(r.data)) > r.engine.readLimit {
+			return ErrTooLarge
+		}
+		if len(r.data) == cap(r.data) {
+			r.data = append(r.data, 0)[:len(r.data)]
+		}
+		n, err := r.readOnce(ctx)
+		if err != nil || n == 0 {
+			return err
+		}
+		r.data = r.data[:len(r.data)+n]
+	}
+}
+
+// makeRoom makes data as large as the file says it is, and a byte more: the read that finds the
+// end needs room to find that there is no more.
+func (r *restReader) makeRoom() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	r.seeks = info.Mode().IsRegular() && info.Size() > 0
+	size := info.Size()
+	if size > r.engine.readLimit {
+		return ErrTooLarge
+	}
+	if r.seeks && size >= int64(cap(r.data)) {
+		grown := make([]byte, len(r.data), size+1)
+		copy(grown, r.data)
+		r.data = grown
+	}
+	return nil
+}
+
+func (r *restReader) readOnce(ctx context.Context) (int, error) {
+	room := r.data[len(r.data):cap(r.data)]
+	room = room[:min(len(room), hopMax)]
+	op := csrc.Op{Code: csrc.Read, FD: int32(r.file.Fd()), Address: addressOf(room),
+		Length: uint64(len(room)), Offset: -1}
+	if r.seeks {
+		op.Offset = int64(len(r.data))
+	}
+	c, err := r.engine.doOp(ctx, &op, room)
+	if err != nil {
+		return 0, err
+	}
+	if c.Extra != 0 {
+		return 0, syscall.Errno(c.Extra)
+	}
+	return int(max(c.Result, 0)), errorOf(c.Result)
+}

@@ -1,0 +1,243 @@
+package ringo
+
+import (
+	"context"
+	"iter"
+	"os"
+	"sync"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// batchDepth is how many operations of a batch are in flight at once, and batchNames how many
+// files ReadFiles gives to one batch.
+const (
+	batchDepth = 64
+	batchNames = 128
+)
+
+// A FileData is one file read by ReadFiles.
+type FileData struct {
+	Name string
+	Data []byte
+}
+
+// ReadFiles reads many files, in the order of names, and yields each with its data or its error.
+// Reading runs ahead of the consumer by a bounded number of files, many at once, on rings driven
+// by one other goroutine: it needs a fraction of the CPU time of as many goroutines with
+// os.ReadFile. When ctx ends, the names not yet read are yielded with the cause. Breaking out of
+// the loop stops the reading.
+func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileData, error] {
+	return func(yield func(FileData, error) bool) {
+		if e.onSomeLoop() {
+			yield(FileData{}, ErrWouldDeadlock)
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		r := &filesReader{engine: e, names: names, parts: make(chan []fileResult, 1)}
+		go r.run(ctx)
+		defer r.end(cancel)
+		for part := range r.parts {
+			for i := range part {
+				if !yield(FileData{part[i].name, part[i].data}, part[i].err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type fileResult struct {
+	name string
+	data []byte
+	err  error
+}
+
+// A filesReader is the goroutine that reads ahead for ReadFiles.
+type filesReader struct {
+	engine *Engine
+	names  []string
+	parts  chan []fileResult
+}
+
+// end stops the reading and waits for it.
+func (r *filesReader) end(cancel context.CancelFunc) {
+	cancel()
+	for range r.parts {
+	}
+}
+
+func (r *filesReader) run(ctx context.Context) {
+	defer close(r.parts)
+	for len(r.names) > 0 {
+		n := min(len(r.names), batchNames)
+		r.parts <- r.engine.readPart(ctx, r.names[:n])
+		r.names = r.names[n:]
+	}
+}
+
+// readPart reads some files in one batch.
+func (e *Engine) readPart(ctx context.Context, names []string) []fileResult {
+	results := make([]fileResult, len(names))
+	for i, name := range names {
+		results[i].name = name
+	}
+	err := ctx.Err()
+	if err != nil {
+		err = context.Cause(ctx)
+	} else {
+		err = e.readBatch(ctx, results)
+	}
+	if err != nil {
+		for i := range results {
+			results[i].err = pathError("read", results[i].name, err)
+		}
+	}
+	return results
+}
+
+// readBatch fills in results; an error means that nothing was read.
+func (e *Engine) readBatch(ctx context.Context, results []fileResult) error {
+	b, err := e.batches.take()
+	if err != nil {
+		return err
+	}
+	defer e.batches.give(b)
+	for i := range results {
+		b.prepareRead(i, &results[i])
+	}
+	if err := b.run(ctx, len(results)); err != nil {
+		return err
+	}
+	for i := range results {
+		b.takeRead(ctx, i, &results[i])
+	}
+	return nil
+}
+
+// A batch is a pooled ring with memory for reading files.
+type batch struct {
+	engine      *Engine
+	c           *csrc.Batch
+	ops         [batchNames]csrc.Op
+	completions [batchNames]csrc.Completion
+	chunks      [batchNames]*chunk
+	cancelled   bool
+}
+
+func (b *batch) prepareRead(i int, result *fileResult) {
+	c := b.chunks[i]
+	b.ops[i] = csrc.Op{Code: csrc.ReadFile, FD: atCWD, Address: addressOf(c.path()),
+		Address2: addressOf(c.data()), Length: dataSize}
+	if err := c.setPath(result.name); err != nil {
+		result.err = pathError("open", result.name, err)
+		b.ops[i] = csrc.Op{Code: csrc.Nop}
+	}
+}
+
+func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
+	c := &b.completions[i]
+	if result.err != nil {
+		return
+	}
+	if c.Result < 0 {
+		result.err = pathError("open", result.name, cancelledError(ctx, errorOf(c.Result)))
+		return
+	}
+	result.data = append([]byte{}, b.chunks[i].data()[:c.Result]...)
+	if c.Flags&csrc.FileOpen != 0 {
+		r := fileRead{engine: b.engine, name: result.name, data: result.data,
+			file: os.NewFile(uintptr(c.Extra), result.name)}
+		result.data, result.err = r.readRest(ctx)
+	}
+}
+
+// run drives the first n ops to their end, or cancels them when ctx ends.
+func (b *batch) run(ctx context.Context, n int) error {
+	if ctx.Done() == nil {
+		return b.c.Run(b.ops[:n], false, b.completions[:n])
+	}
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		b.c.Cancel()
+		close(cancelled)
+	})
+	err := b.c.Run(b.ops[:n], true, b.completions[:n])
+	if !stop() {
+		// A cancel that came too late would end the next run.
+		<-cancelled
+		b.cancelled = true
+	}
+	return err
+}
+
+// A batchPool keeps idle batches. Safe for concurrent use.
+type batchPool struct {
+	mu      sync.Mutex
+	engine  *Engine
+	options csrc.Options
+	idle    []*batch
+	lent    sync.WaitGroup
+	closed  bool
+}
+
+func (p *batchPool) init(e *Engine, c *config) {
+	p.engine = e
+	p.options = csrc.Options{Backend: c.ring.Backend, Depth: batchDepth,
+		BoundedWorkers: c.ring.BoundedWorkers, UnboundedWorkers: c.ring.UnboundedWorkers}
+}
+
+func (p *batchPool) take() (*batch, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	if n := len(p.idle); n > 0 {
+		b := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.lent.Add(1)
+		return b, nil
+	}
+	c, err := csrc.OpenBatch(&p.options)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	b := &batch{engine: p.engine, c: c}
+	for i := range b.chunks {
+		b.chunks[i] = p.engine.chunks.take()
+	}
+	p.lent.Add(1)
+	return b, nil
+}
+
+// give takes a batch back, for good if it was cancelled.
+func (p *batchPool) give(b *batch) {
+	defer p.lent.Done()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.cancelled || p.closed {
+		b.close()
+		return
+	}
+	p.idle = append(p.idle, b)
+}
+
+func (b *batch) close() {
+	for _, c := range b.chunks {
+		b.engine.chunks.give(c)
+	}
+	b.c.Close()
+}
+
+// close waits for the batches that are lent and closes all.
+func (p *batchPool) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, b := range p.idle {
+		b.close()
+	}
+	p.idle = nil
+	p.mu.Unlock()
+	p.lent.Wait()
+}

@@ -1,0 +1,5 @@
+package ringo
+
+type timerWheel struct{}
+
+func (w *timerWheel) init(*loop) {}

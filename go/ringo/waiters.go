@@ -1,0 +1,188 @@
+package ringo
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// A sink takes the completions of one operation, on the loop's goroutine. The last one has no
+// csrc.More; the sink may be posted again from then on.
+type sink interface {
+	complete(l *loop, c *csrc.Completion)
+}
+
+// A ticket names an operation in flight: generation << 32 | index of its waiter. It is what the
+// core knows as user_data. Zero is none.
+type ticket uint64
+
+type waiter struct {
+	sink       sink
+	generation uint32
+	next       int32 // on a free list; -1 ends it
+}
+
+// waiters is a loop's table of operations in flight. Those below depth are for posts from
+// anywhere and are handed out under mu; the others are for what the loop's own goroutine posts,
+// which needs no lock, and are a reserve no one else can use up.
+type waiters struct {
+	table   []waiter
+	ownFree int32
+
+	mu     sync.Mutex
+	free   int32
+	lent   int
+	closed bool
+	queue  []chan struct{} // blocking posts waiting for a waiter, oldest first
+	empty  chan struct{}   // closed when none is lent any more after close
+}
+
+const sinkless = ticket(0)
+
+func newWaiters(depth, reserve int) *waiters {
+	w := &waiters{table: make([]waiter, depth+reserve), free: 0, ownFree: int32(depth),
+		empty: make(chan struct{})}
+	for i := range w.table {
+		w.table[i].next = int32(i) + 1
+	}
+	w.table[depth-1].next = -1
+	w.table[depth+reserve-1].next = -1
+	return w
+}
+
+func (w *waiters) arm(index int32, s sink) ticket {
+	waiter := &w.table[index]
+	waiter.sink = s
+	waiter.generation++
+	if waiter.generation == 0 {
+		waiter.generation = 1
+	}
+	return ticket(waiter.generation)<<32 | ticket(index)
+}
+
+// takeOwn is for the loop's goroutine; false means that the reserve is used up.
+func (w *waiters) takeOwn(s sink) (ticket, bool) {
+	index := w.ownFree
+	if index < 0 {
+		return sinkless, false
+	}
+	w.ownFree = w.table[index].next
+	return w.arm(index, s), true
+}
+
+// tryTake is for any other goroutine.
+func (w *waiters) tryTake(s sink) (ticket, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+		return sinkless, ErrClosed
+	case w.free < 0 || len(w.queue) > 0:
+		return sinkless, ErrFull
+	}
+	return w.takeLocked(s), nil
+}
+
+func (w *waiters) takeLocked(s sink) ticket {
+	index := w.free
+	w.free = w.table[index].next
+	w.lent++
+	return w.arm(index, s)
+}
+
+// take waits for a free waiter until ctx ends.
+func (w *waiters) take(ctx context.Context, s sink) (ticket, error) {
+	t, err := w.tryTake(s)
+	if err != ErrFull {
+		return t, err
+	}
+	for {
+		w.mu.Lock()
+		if w.closed {
+			w.mu.Unlock()
+			return sinkless, ErrClosed
+		}
+		if w.free >= 0 {
+			t := w.takeLocked(s)
+			w.mu.Unlock()
+			return t, nil
+		}
+		turn := make(chan struct{}, 1)
+		w.queue = append(w.queue, turn)
+		w.mu.Unlock()
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			w.leaveQueue(turn)
+			return sinkless, context.Cause(ctx)
+		}
+	}
+}
+
+// leaveQueue gives up a place in the queue, or passes on the turn that came meanwhile.
+func (w *waiters) leaveQueue(turn chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, c := range w.queue {
+		if c == turn {
+			w.queue = append(w.queue[:i], w.queue[i+1:]...)
+			return
+		}
+	}
+	w.wakeLocked(1)
+}
+
+func (w *waiters) wakeLocked(n int) {
+	n = min(n, len(w.queue))
+	for _, turn := range w.queue[:n] {
+		turn <- struct{}{}
+	}
+	w.queue = w.queue[n:]
+}
+
+// giveOwn is for the loop's goroutine.
+func (w *waiters) giveOwn(index int32) {
+	w.table[index].sink = nil
+	w.table[index].next = w.ownFree
+	w.ownFree = index
+}
+
+// give returns waiters taken by take or tryTake.
+func (w *waiters) give(indexes []int32) {
+	if len(indexes) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, index := range indexes {
+		w.table[index].sink = nil
+		w.table[index].next = w.free
+		w.free = index
+	}
+	w.lent -= len(indexes)
+	w.wakeLocked(len(indexes))
+	if w.closed && w.lent == 0 {
+		close(w.empty)
+	}
+}
+
+// close refuses all further takes; empty is closed once the last waiter has come back.
+func (w *waiters) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.wakeLocked(len(w.queue))
+	if w.lent == 0 {
+		close(w.empty)
+	}
+}
+
+// sinkOf finds the sink of a completion.
+func (w *waiters) sinkOf(userData uint64) sink {
+	waiter := &w.table[uint32(userData)]
+	if waiter.generation != uint32(userData>>32) {
+		return nil
+	}
+	return waiter.sink
+}

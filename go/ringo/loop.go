@@ -37,7 +37,7 @@ type loop struct {
 	buffers  []byte
 	bufSize  int
 	wheel    timerWheel
-	conns    int
+	chunks   *chunk // idle ones kept here, without the pool's lock
 }
 
 // openLoop starts a loop's goroutine and waits until its ring is open.
@@ -225,6 +225,21 @@ func (l *loop) stats() csrc.Stats {
 		return l.last
 	}
 	return l.c.Stats()
+}
+
+// takeChunk and giveChunk are the engine's pool for the loop's own goroutine.
+func (l *loop) takeChunk() *chunk {
+	c := l.chunks
+	if c == nil {
+		return l.engine.chunks.take()
+	}
+	l.chunks = c.next
+	return c
+}
+
+func (l *loop) giveChunk(c *chunk) {
+	c.next = l.chunks
+	l.chunks = c
 }
 
 // A loopFunc is a sink that runs on the loop.

@@ -11,7 +11,7 @@ import (
 // and it need not be pinned. The first pathSize bytes are for a path, the rest for data.
 const (
 	pathSize  = 4096 // PATH_MAX, the ending NUL included
-	dataSize  = 16 << 10
+	dataSize  = 28 << 10
 	chunkSize = pathSize + dataSize
 	slabSize  = 64 // chunks mapped at once
 )

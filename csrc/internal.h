@@ -267,6 +267,7 @@ struct mailbox;
 int mailbox_open(struct mailbox **mailbox, uint32_t depth);
 void mailbox_close(struct mailbox *mailbox);
 int mailbox_post(struct mailbox *mailbox, const struct ringo_op *ops, uint32_t count, bool flush);
+void mailbox_enter(struct mailbox *mailbox);
 void mailbox_ring(struct mailbox *mailbox);
 bool mailbox_take_flush(struct mailbox *mailbox);
 bool mailbox_take(struct mailbox *mailbox, struct ringo_op *op);

@@ -193,7 +193,7 @@ static bool holds_back(struct ringo_loop *loop)
 	uint64_t now;
 
 	if (pending < loop->policy.submit_threshold && pending > 0 && !flushed &&
-	    loop->stopping == 0) {
+	    loop->cancel_count == 0 && loop->stopping == 0) {
 		now = now_ns();
 		if (loop->held_since_ns == 0)
 			loop->held_since_ns = now;
@@ -205,7 +205,7 @@ static bool holds_back(struct ringo_loop *loop)
 }
 
 /* Ops that deliver wrote, then those in the mailbox, then cancels: whichever way an op and its
- * cancel came, the op has a slot when its cancel looks for it. */
+ * cancel came, the op has a slot when its cancel looks for it. So a cancel ends holding back. */
 static void loop_intake(struct ringo_loop *loop)
 {
 	struct ringo_op op;
@@ -234,6 +234,14 @@ static bool has_work(const struct ringo_loop *loop)
 	       ring->yielded.head != NO_SLOT || ring->cancels_unsent > 0;
 }
 
+/* How much longer posts may be held back. */
+static int64_t held_for_ns(const struct ringo_loop *loop)
+{
+	int64_t held_ns = (int64_t)(now_ns() - loop->held_since_ns);
+
+	return held_ns < loop->policy.submit_delay_ns ? loop->policy.submit_delay_ns - held_ns : 0;
+}
+
 struct wait {
 	uint32_t count;
 	int64_t timeout_ns; /* -1: none */
@@ -251,7 +259,7 @@ static struct wait loop_wait(struct ringo_loop *loop)
 		wait = (struct wait){policy->wait_batch, policy->wait_delay_ns};
 	if (loop->held_since_ns != 0) {
 		how = MAILBOX_HOLDING;
-		wait = (struct wait){1, policy->submit_delay_ns};
+		wait = (struct wait){1, held_for_ns(loop)};
 	}
 	if (has_work(loop) || loop->stopping != atomic_load(&loop->stop) ||
 	    !mailbox_sleep(loop->mailbox, how, policy->submit_threshold))
@@ -268,6 +276,7 @@ static int loop_turn(struct ringo_loop *loop)
 
 	if (loop->entered_user_ns != 0 && busy_ns > ring->stats.longest_turn_ns)
 		__atomic_store_n(&ring->stats.longest_turn_ns, busy_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&ring->stats.in_flight, ring->in_use, __ATOMIC_RELAXED);
 	ret = ring->backend->turn(ring, wait.count, wait.timeout_ns);
 	loop->entered_user_ns = now_ns();
 	mailbox_awake(loop->mailbox);
@@ -285,7 +294,6 @@ static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr
 
 	if (ring->completion_count == 0 && !loop->again)
 		return;
-	__atomic_store_n(&ring->stats.in_flight, ring->in_use, __ATOMIC_RELAXED);
 	count_up(&ring->stats.deliveries, 1);
 	count_up(&ring->stats.completions, ring->completion_count);
 	mailbox_ended(loop->mailbox, ring->ended_posted);
@@ -341,8 +349,11 @@ int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t con
 	}
 }
 
+/* Entered first: a loop that sees the stop may end, and be closed by its thread, before this call
+ * is done with it. */
 void ringo_loop_stop(struct ringo_loop *loop, enum ringo_stop how)
 {
+	mailbox_enter(loop->mailbox);
 	atomic_store(&loop->stop, (int)how);
 	mailbox_ring(loop->mailbox);
 }
@@ -356,6 +367,7 @@ int ringo_post(struct ringo_loop *loop, const struct ringo_op *ops, uint32_t cou
 
 void ringo_wake(struct ringo_loop *loop)
 {
+	mailbox_enter(loop->mailbox);
 	mailbox_ring(loop->mailbox);
 }
 

@@ -103,9 +103,15 @@ static void ring_doorbell(struct mailbox *mailbox)
 		abort();
 }
 
-void mailbox_ring(struct mailbox *mailbox)
+/* Keeps the mailbox from being sealed, and so the loop from ending, until mailbox_ring. */
+void mailbox_enter(struct mailbox *mailbox)
 {
 	atomic_fetch_add(&mailbox->admission, ADMISSION_POSTER);
+}
+
+/* Wakes the loop, and leaves. */
+void mailbox_ring(struct mailbox *mailbox)
+{
 	atomic_store(&mailbox->flush, true);
 	atomic_store(&mailbox->sleeping, MAILBOX_AWAKE);
 	ring_doorbell(mailbox);
@@ -256,10 +262,11 @@ void mailbox_ended(struct mailbox *mailbox, uint32_t count)
 /* Refuses all posts from now on, if nobody is inside and no op is left; true when sealed. */
 bool mailbox_seal(struct mailbox *mailbox)
 {
-	uint64_t none = 0;
+	uint64_t before = 0;
 
 	return mailbox_pending(mailbox) == 0 &&
-	       atomic_compare_exchange_strong(&mailbox->admission, &none, ADMISSION_SEALED);
+	       (atomic_compare_exchange_strong(&mailbox->admission, &before, ADMISSION_SEALED) ||
+		before & ADMISSION_SEALED);
 }
 
 int mailbox_doorbell(const struct mailbox *mailbox)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* READ and WRITE of more than one kernel request can do (2 GiB): three, in 64 MiB of memory. */
+#include "check.h"
+
+enum { SEED = 3 };
+
+static const size_t HUGE_LENGTH = (size_t)3 << 30, PIECE = (size_t)64 << 20, TAIL = 100000;
+
+/* The same memory again and again, so that only PIECE bytes of it are used. */
+static unsigned char *map_repeatedly(void)
+{
+	int memory = memfd_create("ringo-test", MFD_CLOEXEC);
+	unsigned char *base = mmap(NULL, HUGE_LENGTH, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	must(memory >= 0 && ftruncate(memory, (off_t)PIECE) == 0 && base != MAP_FAILED);
+	for (size_t at = 0; at < HUGE_LENGTH; at += PIECE)
+		must(mmap(base + at, PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory,
+			  0) != MAP_FAILED);
+	close(memory);
+	return base;
+}
+
+static void test_read(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(0));
+	unsigned char *data = map_repeatedly();
+	int fd = make_file(SEED, HUGE_LENGTH - TAIL, TAIL);
+	struct ringo_completion c;
+
+	(void)state;
+	c = engine_run(e, OP(.code = RINGO_READ, .fd = fd, .address = ADDRESS(data),
+			     .length = HUGE_LENGTH));
+	assert_true(c.result == (int64_t)HUGE_LENGTH);
+	assert_int_equal(c.extra, 0);
+	/* The last bytes of the file are the last ones read. */
+	assert_int_equal(first_wrong(data + PIECE - TAIL, TAIL, SEED, HUGE_LENGTH - TAIL), TAIL);
+	must(ftruncate(fd, (off_t)(HUGE_LENGTH - 12345)) == 0);
+	c = engine_run(e, OP(.code = RINGO_READ, .fd = fd, .address = ADDRESS(data),
+			     .length = HUGE_LENGTH));
+	assert_true(c.result == (int64_t)HUGE_LENGTH - 12345);
+	close(fd);
+	munmap(data, HUGE_LENGTH);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+static void test_write(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(0));
+	unsigned char *data = map_repeatedly();
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct ringo_completion c;
+
+	(void)state;
+	must(fd >= 0);
+	c = engine_run(e, OP(.code = RINGO_WRITE, .fd = fd, .address = ADDRESS(data),
+			     .length = HUGE_LENGTH));
+	assert_true(c.result == (int64_t)HUGE_LENGTH);
+	c = engine_run(e, OP(.code = RINGO_WRITE, .fd = fd, .address = ADDRESS(data),
+			     .length = HUGE_LENGTH, .offset = -1));
+	assert_true(c.result == (int64_t)HUGE_LENGTH);
+	close(fd);
+	munmap(data, HUGE_LENGTH);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_write),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -59,6 +60,7 @@ type Conn struct {
 
 	sending ticket
 	chunk   *chunk // path and output memory, while in use
+	lent    bool   // the chunk's output memory is the handler's
 	file    ticket // of OpenFile or StatFile
 
 	deadline, place          uint64 // in ticks of the wheel
@@ -173,8 +175,12 @@ func (c *Conn) Resume() {
 // Sending.
 
 // Out is the connection's output memory, empty and with its whole capacity: what Send sends is
-// built in it. It must not be changed while a Send is in progress.
-func (c *Conn) Out() []byte { return c.memory().data()[:0] }
+// built in it. It is the handler's until it is sent: each call gives the same memory, until Sent
+// has come.
+func (c *Conn) Out() []byte {
+	c.lent = true
+	return c.memory().data()[:0]
+}
 
 func (c *Conn) memory() *chunk {
 	if c.chunk == nil {
@@ -185,7 +191,7 @@ func (c *Conn) memory() *chunk {
 
 // release gives the memory back when nothing in progress uses it.
 func (c *Conn) release() {
-	if c.chunk != nil && c.sending == sinkless && c.file == sinkless {
+	if c.chunk != nil && !c.lent && c.sending == sinkless && c.file == sinkless {
 		c.loop.giveChunk(c.chunk)
 		c.chunk = nil
 	}
@@ -229,6 +235,7 @@ func (c *Conn) startSend(op *csrc.Op) {
 func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
 	c := (*Conn)(s)
 	c.sending = sinkless
+	c.lent = false
 	c.pending--
 	err := errorOf(completion.Result)
 	if completion.Extra != 0 {
@@ -347,6 +354,50 @@ type ignored struct{}
 
 func (ignored) complete(*loop, *csrc.Completion) {}
 
+// Work runs f on a goroutine of its own, for what may block, and then done on the loop, unless
+// the connection is closed by then.
+func (c *Conn) Work(f, done func()) {
+	c.pending++
+	go func() {
+		f()
+		back := func(*loop) {
+			c.pending--
+			if !c.closing {
+				done()
+			}
+			c.release()
+			c.finishClose()
+		}
+		// Refused only when the engine is closed, and then nobody is left to tell.
+		_ = c.loop.do(back)
+	}()
+}
+
+// Loop is the index of the connection's loop, from 0.
+func (c *Conn) Loop() int { return c.loop.index }
+
+// Now is the time of the loop's present delivery.
+func (c *Conn) Now() time.Time { return c.loop.now() }
+
+// Acked is how many bytes the peer has acknowledged since the connection began; false where the
+// socket cannot tell (it is not TCP).
+func (c *Conn) Acked() (uint64, bool) {
+	var info [tcpInfoSize]byte
+	size := uint32(len(info))
+	_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(c.fd), syscall.IPPROTO_TCP, syscall.TCP_INFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 || size < tcpInfoAckedAt+8 {
+		return 0, false
+	}
+	return binary.NativeEndian.Uint64(info[tcpInfoAckedAt:]), true
+}
+
+// Where struct tcp_info (linux/tcp.h) has tcpi_bytes_acked, since Linux 4.1.
+const (
+	tcpInfoAckedAt = 120
+	tcpInfoSize    = 128
+)
+
 // Timer and addresses.
 
 // SetTimer makes Timer come in d, up to 200 ms late, instead of when it was set before; 0 means
@@ -428,6 +479,7 @@ func (c *Conn) finishClose() {
 
 func (s *connClose) complete(*loop, *csrc.Completion) {
 	c := (*Conn)(s)
+	c.lent = false
 	c.release()
 	c.handler.Closed(c, c.err)
 	c.port.forget(c)

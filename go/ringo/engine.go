@@ -156,3 +156,6 @@ func (e *Engine) NopFunc(fn func(error)) error {
 }
 
 var _ io.Closer = (*Engine)(nil)
+
+// Loops is the number of loops.
+func (e *Engine) Loops() int { return len(e.loops) }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -17,6 +18,7 @@ import (
 // Fields below "own" belong to that goroutine, which runs Go code only inside Deliver.
 type loop struct {
 	engine  *Engine
+	index   int // in engine.loops
 	c       *csrc.Loop
 	waiters *waiters
 	self    atomic.Uintptr // what caller() gives on the loop's goroutine; 0 when it has ended
@@ -37,13 +39,15 @@ type loop struct {
 	buffers  []byte
 	bufSize  int
 	wheel    timerWheel
-	chunks   *chunk // idle ones kept here, without the pool's lock
+	clock    time.Time // of this delivery, when somebody asked
+	chunks   *chunk    // idle ones kept here, without the pool's lock
 }
 
 // openLoop starts a loop's goroutine and waits until its ring is open.
 func openLoop(e *Engine, c *config) (*loop, error) {
 	l := &loop{
 		engine:  e,
+		index:   len(e.loops),
 		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
 		done:    make(chan struct{}),
 		yield:   runtime.GOMAXPROCS(0) == 1,
@@ -79,7 +83,7 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 
 // Deliver implements csrc.Deliverer.
 func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written int, again bool) {
-	l.outbox = outbox
+	l.outbox, l.clock = outbox, time.Time{}
 	l.written = copy(outbox, l.overflow)
 	l.overflow = l.overflow[:copy(l.overflow, l.overflow[l.written:])]
 	for i := range completions {
@@ -225,6 +229,14 @@ func (l *loop) stats() csrc.Stats {
 		return l.last
 	}
 	return l.c.Stats()
+}
+
+// now is one time for the whole delivery.
+func (l *loop) now() time.Time {
+	if l.clock.IsZero() {
+		l.clock = time.Now()
+	}
+	return l.clock
 }
 
 // takeChunk and giveChunk are the engine's pool for the loop's own goroutine.

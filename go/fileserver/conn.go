@@ -1,0 +1,366 @@
+package fileserver
+
+import (
+	"time"
+
+	"github.com/ringo-io/ringo/go/ringo"
+)
+
+// state is what a connection is doing. Requests on a connection are answered one after the other;
+// answers that are complete in memory are gathered and sent together.
+//
+//	state      left by                          to
+//	reading    a complete head                  skipping, opening, listing, sending, reading
+//	skipping   the end of the request's body    the same
+//	opening    FileOpened                       statting, opening (index), listing, sending, reading
+//	statting   FileStatus                       opening (index), listing, sending, reading
+//	listing    the directory's entries          sending
+//	sending    Sent                             reading, lingering, or closed
+//	lingering  the peer's end, or a timer       closed
+type state uint8
+
+const (
+	reading state = iota
+	skipping
+	opening
+	statting
+	listing
+	sending
+	lingering
+)
+
+const (
+	// inputMax is how much of pipelined requests waits here; more waits in the kernel.
+	inputMax = 64 << 10
+	// lingerTime and lingerMax bound how long the rest of a refused request is read, so that the
+	// client sees the answer and not a reset (RFC 9112 section 9.6).
+	lingerTime = 2 * time.Second
+	lingerMax  = 1 << 20
+)
+
+// A conn is one HTTP connection, stepped by its loop. It implements ringo.Handler.
+type conn struct {
+	service   *service
+	responder *responder
+	state     state
+	ended     bool // the peer sends no more
+	draining  bool // the server is stopping
+	timing    bool // a request has begun to come in, and its time is running
+	last      bool // the connection ends with what is being sent
+	lingers   bool // and what the peer goes on sending is read for a while
+
+	request request
+	headLen int // bytes of the request's head
+	body    bodySkipper
+	plan    plan
+	input   []byte // received and not used up
+	head    []byte // the present request's, when it has to outlive its input
+
+	out  []byte // in the connection's output memory: answers gathered
+	rest []byte // of a listing, what is still to be sent
+	file int    // the present answer's, or -1
+
+	lingered int
+	acked    uint64 // when progress was last looked at
+}
+
+var _ ringo.Handler = (*conn)(nil)
+
+// Opened implements ringo.Handler.
+func (c *conn) Opened(rc *ringo.Conn) { rc.SetTimer(c.service.limits.header) }
+
+// Data implements ringo.Handler.
+func (c *conn) Data(rc *ringo.Conn, p []byte) {
+	switch {
+	case len(p) == 0:
+		c.peerEnded(rc)
+	case c.state == lingering:
+		if c.lingered += len(p); c.lingered > lingerMax {
+			rc.Close()
+		}
+	case c.state == reading || c.state == skipping:
+		if len(c.input) > 0 {
+			c.input = append(c.input, p...)
+			p = c.input
+		}
+		c.process(rc, p)
+	default:
+		c.input = append(c.input, p...)
+		if len(c.input) > inputMax {
+			rc.Pause()
+		}
+	}
+}
+
+// peerEnded closes when there is nothing left to answer: a client that shuts down its side may
+// still be waiting for answers to what it sent.
+func (c *conn) peerEnded(rc *ringo.Conn) {
+	c.ended = true
+	switch c.state {
+	case reading, skipping, lingering:
+		rc.Close()
+	}
+}
+
+// process answers the requests in buf, until one is incomplete or an answer has to wait. What is
+// not used up is kept, what was gathered is sent.
+func (c *conn) process(rc *ringo.Conn, buf []byte) {
+	c.responder.setTime(rc.Now().UnixNano())
+	for used, waiting := 0, false; !waiting && (c.state == reading || c.state == skipping); buf = buf[used:] {
+		if c.state == reading {
+			used, waiting = c.readHead(rc, buf)
+		} else {
+			used, waiting = c.skipBody(rc, buf)
+		}
+	}
+	c.input = append(c.input[:0], buf...)
+	if c.state == reading {
+		c.flush(rc)
+	}
+	if c.state == reading || c.state == skipping {
+		c.setReadTimer(rc)
+	}
+}
+
+// setReadTimer gives a request its time from its first byte on, and a silent peer its.
+func (c *conn) setReadTimer(rc *ringo.Conn) {
+	coming := len(c.input) > 0 || c.state == skipping
+	switch {
+	case coming && !c.timing:
+		rc.SetTimer(c.service.limits.header)
+	case !coming:
+		rc.SetTimer(c.service.limits.idle)
+	}
+	c.timing = coming
+}
+
+// readHead reads a request's head, and goes on with it when it is complete; used is how much of
+// buf is done with.
+func (c *conn) readHead(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
+	n, out := c.request.parse(buf)
+	switch out {
+	case more:
+		return 0, true
+	case closing:
+		rc.Close()
+		return 0, true
+	case failed:
+		c.refuse(rc, c.request.status)
+		return len(buf), true
+	}
+	c.headLen = n
+	if c.request.hasBody() && !c.request.expect {
+		if len(c.out) > 0 {
+			// The client may hold the body back until it has the answers before.
+			c.flush(rc)
+			return 0, true
+		}
+		c.body.start(&c.request)
+		c.keepHead()
+		c.state = skipping
+		return n, false
+	}
+	c.lingers = c.request.hasBody()
+	c.follow(rc, c.responder.route(&c.request, &c.plan))
+	return n, false
+}
+
+func (c *conn) skipBody(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
+	n, out := c.body.skip(buf)
+	switch out {
+	case more:
+		return n, true
+	case failed:
+		c.responder.bodyFailed(&c.request, c.body.status, &c.plan)
+		c.lingers = true
+		c.answer(rc)
+		return len(buf), true
+	}
+	c.state = reading
+	c.follow(rc, c.responder.route(&c.request, &c.plan))
+	return n, false
+}
+
+// refuse answers input that cannot be trusted any further.
+func (c *conn) refuse(rc *ringo.Conn, status int) {
+	c.responder.failAndClose(&c.request, status, &c.plan)
+	c.lingers = true
+	c.answer(rc)
+}
+
+// keepHead copies the request's head out of its input, for a request that has to wait.
+func (c *conn) keepHead() {
+	c.head = append(c.head[:0], c.request.buf[:c.headLen]...)
+	c.request.buf = c.head
+}
+
+// Sending.
+
+// gather gives the output memory with what is in it.
+func (c *conn) gather(rc *ringo.Conn) []byte {
+	if c.out == nil {
+		c.out = rc.Out()
+	}
+	return c.out
+}
+
+// answer writes the plan. One that is complete in memory is gathered, with room for another, and
+// the state stays or becomes reading.
+func (c *conn) answer(rc *ringo.Conn) {
+	if c.draining {
+		c.plan.mustClose()
+	}
+	out := c.gather(rc)
+	c.out = c.responder.appendHead(out, &c.plan)
+	if cap(c.out) != cap(out) {
+		// A head larger than the output memory: nothing a client in good faith asks for.
+		c.out = nil
+		rc.Close()
+		return
+	}
+	c.last = c.plan.close
+	if c.file >= 0 && c.plan.fileLen > 0 && !c.appendFile() {
+		how := c.service.server.Sendfile
+		c.startSending(rc)
+		rc.Sendfile(c.out, c.file, c.plan.fileOff, c.plan.fileLen, how)
+		return
+	}
+	c.closeFile(rc)
+	c.state = reading
+	c.request.reset()
+	if c.last || len(c.rest) > 0 || cap(c.out)-len(c.out) < answerRoom {
+		c.flush(rc)
+	}
+}
+
+const (
+	// smallFile is the largest file that is read into the output memory.
+	smallFile = 16 << 10
+	// answerRoom is what must be free for another answer to be gathered: any head but the most
+	// absurd redirect, and a small file is sent by itself when it does not fit.
+	answerRoom = 4 << 10
+)
+
+// appendFile reads a small body that is in the page cache behind its head.
+func (c *conn) appendFile() bool {
+	n := c.plan.fileLen
+	have := len(c.out)
+	if c.service.server.RingOnly || n > smallFile || int64(cap(c.out)-have) < n {
+		return false
+	}
+	got, err := readCached(c.file, c.out[have:have+int(n)], c.plan.fileOff)
+	if err != nil || int64(got) < n {
+		return false
+	}
+	c.out = c.out[:have+int(n)]
+	return true
+}
+
+func (c *conn) startSending(rc *ringo.Conn) {
+	c.state = sending
+	c.timing = false
+	c.acked = 0
+	rc.SetTimer(c.service.limits.stall)
+}
+
+// flush sends what was gathered, if anything was.
+func (c *conn) flush(rc *ringo.Conn) {
+	if len(c.rest) > 0 {
+		out := c.gather(rc)
+		n := copy(out[len(out):cap(out)], c.rest)
+		c.out, c.rest = out[:len(out)+n], c.rest[n:]
+	}
+	if len(c.out) == 0 {
+		return
+	}
+	c.startSending(rc)
+	rc.Send(c.out)
+}
+
+// Sent implements ringo.Handler.
+func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
+	c.out = nil
+	whole := c.file < 0 || n == c.plan.fileLen
+	c.closeFile(rc)
+	if err != nil || !whole {
+		// A file that became shorter than announced cannot be mended: never pad, never go on.
+		rc.Close()
+		return
+	}
+	if len(c.rest) > 0 {
+		c.flush(rc)
+		return
+	}
+	if c.last {
+		c.end(rc)
+		return
+	}
+	c.request.reset()
+	c.proceed(rc)
+}
+
+// proceed goes on with the input after an answer.
+func (c *conn) proceed(rc *ringo.Conn) {
+	c.state = reading
+	c.process(rc, c.input)
+	if c.state == reading {
+		rc.Resume()
+	}
+	if c.ended && c.state == reading {
+		rc.Close()
+	}
+}
+
+// end is the end of a connection whose last answer is sent.
+func (c *conn) end(rc *ringo.Conn) {
+	if !c.lingers || c.ended {
+		rc.Close()
+		return
+	}
+	c.state = lingering
+	c.input = nil
+	rc.CloseWrite()
+	rc.SetTimer(lingerTime)
+	rc.Resume()
+}
+
+// Timer implements ringo.Handler.
+func (c *conn) Timer(rc *ringo.Conn) {
+	switch c.state {
+	case reading, skipping:
+		if c.timing {
+			c.responder.setTime(rc.Now().UnixNano())
+			c.refuse(rc, 408)
+			return
+		}
+		rc.Close()
+	case sending:
+		c.judgeProgress(rc)
+	case lingering:
+		rc.Close()
+	default:
+		rc.SetTimer(c.service.limits.stall)
+	}
+}
+
+// judgeProgress closes a connection whose peer takes less than the least rate.
+func (c *conn) judgeProgress(rc *ringo.Conn) {
+	acked, known := rc.Acked()
+	if known && c.acked > 0 && acked-c.acked < c.service.limits.stallBytes {
+		rc.Close()
+		return
+	}
+	c.acked = max(acked, 1)
+	rc.SetTimer(c.service.limits.stall)
+}
+
+// Drain implements ringo.Handler.
+func (c *conn) Drain(rc *ringo.Conn) {
+	c.draining = true
+	if c.state == reading && len(c.input) == 0 {
+		rc.Close()
+	}
+}
+
+// Closed implements ringo.Handler.
+func (c *conn) Closed(rc *ringo.Conn, _ error) { c.closeFile(rc) }

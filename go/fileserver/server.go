@@ -1,0 +1,175 @@
+package fileserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringo-io/ringo/go/ringo"
+)
+
+// A Server serves the regular files below Root over HTTP/1.x, on the loops of an engine. No name,
+// link or race leads it outside Root: every file is opened by openat2(2) from Root's descriptor
+// with RESOLVE_BENEATH. The zero value of every field but Root and Engine is a good default.
+type Server struct {
+	Root    string
+	Engine  *ringo.Engine // opened with EngineOptions, or alike
+	Options Options
+
+	// Sendfile is how large bodies go to the socket.
+	Sendfile ringo.SendfileStrategy
+	// RingOnly sends every request to the kernel by the ring, one that is done at once by a
+	// plain system call as well. It is slower, and shows what the ring can do.
+	RingOnly bool
+
+	MaxConns      int           // 0: as many as descriptors and the engine allow
+	HeaderTimeout time.Duration // for a request's head to come in; 0: 10 s
+	IdleTimeout   time.Duration // between requests; 0: 75 s
+	StallTimeout  time.Duration // how long an answer may go on below MinRate; 0: 30 s
+	MinRate       int64         // bytes per second; 0: 1 KiB/s
+	DrainTimeout  time.Duration // for answers in progress once ctx has ended; 0: 10 s
+}
+
+// EngineOptions are what an engine needs to serve maxConns connections on so many loops.
+func EngineOptions(loops, maxConns int) []ringo.Option {
+	perLoop := (maxConns + loops - 1) / loops
+	return []ringo.Option{
+		ringo.WithLoops(loops),
+		ringo.WithDepth(256),
+		ringo.WithReserve(min(4*perLoop+64, 262144)),
+		ringo.WithReceiveBuffers(receiveBuffers, receiveBufferSize),
+	}
+}
+
+// A receive buffer is lent only while its bytes are looked at, so a few serve many connections; a
+// request that does not fit one comes in several.
+const (
+	receiveBuffers    = 256
+	receiveBufferSize = 4096
+)
+
+// Serve answers connections from ln until ctx ends and the answers in progress are sent, or
+// DrainTimeout is over; it closes ln. It may be called for several listeners at the same time.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	root, err := openRoot(s.Root)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer unix.Close(root)
+	shared := &service{server: s, root: root, limits: s.limits()}
+	for range s.Engine.Loops() {
+		shared.responders = append(shared.responders, newResponder(s.Options))
+	}
+	return s.Engine.Serve(ctx, ln,
+		ringo.ServeOptions{MaxConns: s.MaxConns, DrainTimeout: orDefault(s.DrainTimeout, 10*time.Second)},
+		shared.accept)
+}
+
+func openRoot(name string) (int, error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	switch {
+	case err == nil:
+		return fd, nil
+	case errors.Is(err, unix.ENOTDIR):
+		err = fmt.Errorf("%w: only directories can be served", err)
+	}
+	return -1, &fs.PathError{Op: "serve", Path: name, Err: err}
+}
+
+type limits struct {
+	header, idle, stall time.Duration
+	stallBytes          uint64 // that must move in one stall time
+}
+
+func (s *Server) limits() limits {
+	l := limits{
+		header: orDefault(s.HeaderTimeout, 10*time.Second),
+		idle:   orDefault(s.IdleTimeout, 75*time.Second),
+		stall:  orDefault(s.StallTimeout, 30*time.Second),
+	}
+	rate := s.MinRate
+	if rate == 0 {
+		rate = 1 << 10
+	}
+	l.stallBytes = uint64(float64(rate) * l.stall.Seconds())
+	return l
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
+
+// A service is one Serve: what its connections share.
+type service struct {
+	server     *Server
+	root       int
+	limits     limits
+	responders []*responder // one per loop
+}
+
+func (s *service) accept(c *ringo.Conn) ringo.Handler {
+	return &conn{service: s, responder: s.responders[c.Loop()], file: -1}
+}
+
+// openContained opens a name below root for reading, if that needs no disk: EAGAIN when it does.
+// O_NONBLOCK keeps a FIFO from blocking; it is not served anyway.
+func openContained(root int, name []byte) (int, error) {
+	return openat2(root, name, openHow.Flags, openHow.Resolve|resolveCached)
+}
+
+// resolveCached is RESOLVE_CACHED of linux/openat2.h, since Linux 5.12.
+const resolveCached = 0x20
+
+// openHow is how files are opened, on the ring and beside it.
+var openHow = ringo.OpenHow{
+	Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_LARGEFILE,
+	Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+}
+
+// readDirectory lists a directory below root; it may block.
+func readDirectory(root int, name string) ([]listEntry, error) {
+	fd, err := unix.Openat2(root, name, &unix.OpenHow{Flags: uint64(openHow.Flags) | unix.O_DIRECTORY,
+		Resolve: openHow.Resolve})
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	found, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]listEntry, 0, len(found))
+	for _, d := range found {
+		// Through a link, as a request for it would go; what cannot be reached is not shown.
+		var st unix.Stat_t
+		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: openHow.Resolve}
+		if statContained(root, name+"/"+d.Name(), &how, &st) != nil {
+			continue
+		}
+		if kind := st.Mode & unix.S_IFMT; kind == unix.S_IFREG || kind == unix.S_IFDIR {
+			entries = append(entries, listEntry{name: d.Name(), isDir: kind == unix.S_IFDIR,
+				size: st.Size, mtime: st.Mtim.Nano()})
+		}
+	}
+	return entries, nil
+}
+
+func statContained(root int, name string, how *unix.OpenHow, st *unix.Stat_t) error {
+	fd, err := unix.Openat2(root, name, how)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fstat(fd, st)
+}

@@ -28,6 +28,7 @@ struct run {
 	uint32_t count;
 	uint32_t started;
 	uint32_t ended;
+	bool cancellable;
 };
 
 int ringo_batch_open(const struct ringo_options *given, struct ringo_batch **opened)
@@ -120,15 +121,16 @@ static int advance(struct ringo_batch *batch, struct run *run)
 	struct ring *ring = &batch->ring;
 	int ret;
 
-	if (atomic_load_explicit(&batch->cancelled, memory_order_relaxed) && !ring->cancelling)
+	if (run->cancellable && !ring->cancelling &&
+	    atomic_load_explicit(&batch->cancelled, memory_order_relaxed))
 		ring_stop(ring, RINGO_STOP_CANCEL);
+	ring_run_yielded(ring);
 	while (run->started < run->count && ring->in_use < batch->depth &&
 	       ring->completion_count < batch->depth)
 		start_next(batch, run);
-	ring_run_yielded(ring);
 	ring_push_ready(ring);
 	ret = turn(batch, ring->completion_count == 0 && ring->yielded.head == NO_SLOT &&
-				  ring->ready.head == NO_SLOT && ring->cancels_unsent == 0);
+				  !ring_can_push(ring) && ring->cancels_unsent == 0);
 	collect(batch, run);
 	return ret;
 }
@@ -152,7 +154,10 @@ static int disarm_doorbell(struct ringo_batch *batch)
 int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		    bool cancellable, struct ringo_completion *completions)
 {
-	struct run run = {.ops = ops, .completions = completions, .count = count};
+	struct run run = {.ops = ops,
+			  .completions = completions,
+			  .count = count,
+			  .cancellable = cancellable};
 	struct ring *ring = &batch->ring;
 	int ret = 0;
 
@@ -165,6 +170,7 @@ int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint3
 		ret = disarm_doorbell(batch);
 	ring->draining = ring->cancelling = false;
 	ring->ended_posted = 0;
-	atomic_store(&batch->cancelled, false);
+	if (cancellable)
+		atomic_store(&batch->cancelled, false);
 	return ret;
 }

@@ -63,6 +63,7 @@ void buffers_close(struct ring *ring)
 
 void buffers_lend(struct ring *ring, uint32_t id)
 {
+	ring->receive.lent_count += !ring->receive.lent[id];
 	ring->receive.lent[id] = true;
 }
 
@@ -76,7 +77,7 @@ int buffers_return(struct ring *ring, uint32_t id)
 	if (!buffers->lent[id])
 		return -EBUSY;
 	buffers->lent[id] = false;
+	buffers->lent_count--;
 	ring->backend->provide_buffer(ring, id);
-	ring_unpark(ring);
 	return 0;
 }

@@ -205,6 +205,7 @@ struct ring {
 		uint32_t count;
 		uint32_t size;
 		bool *lent; /* to the caller, by id */
+		uint32_t lent_count;
 	} receive;
 	struct transfer *transfers; /* idle ones, pipes and buffers kept */
 	uint32_t transfer_count;
@@ -224,7 +225,9 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
 void ring_cancel(struct ring *ring, const struct ringo_op *op);
 void ring_stop(struct ring *ring, enum ringo_stop how);
 void ring_push_ready(struct ring *ring);
+bool ring_can_push(const struct ring *ring);
 void ring_run_yielded(struct ring *ring);
+bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
 void ring_arm_doorbell(struct ring *ring, int fd);

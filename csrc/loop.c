@@ -230,8 +230,9 @@ static bool has_work(const struct ringo_loop *loop)
 
 	if (loop->stopping != 0 && ring->in_use == 0)
 		return true; /* a poster on its way out keeps the mailbox from being sealed */
-	return ring->completion_count > 0 || loop->again || ring->ready.head != NO_SLOT ||
-	       ring->yielded.head != NO_SLOT || ring->cancels_unsent > 0;
+	return ring->completion_count > 0 || loop->again || !ring->doorbell_armed ||
+	       ring_can_push(ring) || ring_can_unpark(ring) || ring->yielded.head != NO_SLOT ||
+	       ring->cancels_unsent > 0;
 }
 
 /* How much longer posts may be held back. */
@@ -335,9 +336,11 @@ int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t con
 		int ret;
 
 		ring_arm_doorbell(ring, mailbox_doorbell(loop->mailbox));
+		/* First, so that what a transfer starts in this turn is all it does in it. */
+		ring_run_yielded(ring);
 		loop_intake(loop);
 		loop_heed_stop(loop);
-		ring_run_yielded(ring);
+		ring_unpark(ring);
 		ring_push_ready(ring);
 		if (loop_is_finished(loop))
 			return 0;

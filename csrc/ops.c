@@ -186,10 +186,10 @@ static enum step submit_transfer(struct slot *slot)
 	const struct ringo_op *op = &slot->op;
 	uint8_t opcode = op_rows[op->code].opcode;
 
-	hop_transfer(slot, opcode, op->fd, op->address, op->code == RINGO_SEND ? 0 : op->offset);
+	hop_transfer(slot, opcode, op->fd, op->address, op->offset);
 	slot->hop.op_flags = op->argument;
 	if (op->code == RINGO_SEND) {
-		slot->hop.off = 0;
+		slot->hop.off = 0; /* it would be the address to send to */
 		slot->hop.op_flags |= MSG_NOSIGNAL | MSG_WAITALL;
 	}
 	return STEP_SUBMIT;
@@ -198,6 +198,8 @@ static enum step submit_transfer(struct slot *slot)
 static enum step start_transfer(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
+	if (slot->op.code == RINGO_SEND)
+		slot->op.offset = -1;
 	if (slot->op.offset < -1 || slot->op.length > INT64_MAX ||
 	    (slot->op.offset > 0 && slot->op.length > (uint64_t)(INT64_MAX - slot->op.offset)))
 		return step_done(slot, -EINVAL);

@@ -135,10 +135,11 @@ static enum step finish(struct ring *ring, struct slot *slot, int32_t error)
 	return step_done_after(slot, error);
 }
 
-static enum step submit_fill(struct slot *slot)
+static enum step submit_fill(struct ring *ring, struct slot *slot)
 {
 	struct transfer *transfer = slot->transfer;
-	uint32_t chunk = left_of(slot) < CHUNK_SIZE ? (uint32_t)left_of(slot) : CHUNK_SIZE;
+	uint32_t most = ring->turn_budget < CHUNK_SIZE ? ring->turn_budget : CHUNK_SIZE;
+	uint32_t chunk = left_of(slot) < most ? (uint32_t)left_of(slot) : most;
 	uint64_t where = (uint64_t)(slot->op.offset + slot->done);
 
 	slot->phase = FILLING;
@@ -191,7 +192,7 @@ static enum step open_pipe(struct ring *ring, struct slot *slot)
 			return finish(ring, slot, -errno);
 		slot->transfer->pipe[0] = slot->memory.pipe[0];
 		slot->transfer->pipe[1] = slot->memory.pipe[1];
-		return submit_fill(slot);
+		return submit_fill(ring, slot);
 	}
 	slot->hop = (struct hop){.opcode = KERNEL_PIPE,
 				 .addr = (uintptr_t)slot->memory.pipe,
@@ -208,12 +209,12 @@ static enum step start_through(struct ring *ring, struct slot *slot)
 		return finish(ring, slot, -ENOMEM);
 	slot->transfer = transfer;
 	if (strategy_of(slot) != RINGO_SENDFILE_COPY)
-		return transfer->pipe[0] < 0 ? open_pipe(ring, slot) : submit_fill(slot);
+		return transfer->pipe[0] < 0 ? open_pipe(ring, slot) : submit_fill(ring, slot);
 	if (transfer->buffer == NULL)
 		transfer->buffer = memory_map(CHUNK_SIZE);
 	if (transfer->buffer == NULL)
 		return finish(ring, slot, -ENOMEM);
-	return submit_fill(slot);
+	return submit_fill(ring, slot);
 }
 
 static bool is_cached(const struct slot *slot, uint64_t chunk)
@@ -323,6 +324,8 @@ static enum step advance_header(struct ring *ring, struct slot *slot, int32_t re
 	if (result < 0)
 		return finish(ring, slot, result);
 	slot->header_sent += (uint32_t)result;
+	if (slot->cancelled) /* neither may call the kernel any more */
+		return finish(ring, slot, -ECANCELED);
 	if (slot->header_sent < slot->op.argument2)
 		return send_header(ring, slot);
 	return start_body(ring, slot);
@@ -338,7 +341,7 @@ static enum step advance_drain(struct ring *ring, struct slot *slot, uint32_t se
 	if (transfer->filled > 0)
 		return submit_drain(slot);
 	transfer->drained = 0;
-	return left_of(slot) == 0 ? finish(ring, slot, 0) : submit_fill(slot);
+	return left_of(slot) == 0 ? finish(ring, slot, 0) : submit_fill(ring, slot);
 }
 
 enum step sendfile_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
@@ -351,11 +354,11 @@ enum step sendfile_advance(struct ring *ring, struct slot *slot, int32_t result,
 		return finish(ring, slot, result);
 	switch ((enum sendfile_phase)slot->phase) {
 	case CALLING:
-		return call_sendfile(ring, slot);
+		return slot->cancelled ? finish(ring, slot, -ECANCELED) : call_sendfile(ring, slot);
 	case OPENING_PIPE:
 		slot->transfer->pipe[0] = slot->memory.pipe[0];
 		slot->transfer->pipe[1] = slot->memory.pipe[1];
-		return submit_fill(slot);
+		return submit_fill(ring, slot);
 	case FILLING:
 		if (result == 0) /* the file is shorter than it was */
 			return finish(ring, slot, 0);

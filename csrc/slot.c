@@ -14,7 +14,7 @@
  *   KERNEL    READY     next hop, but the queue is full                  slot_step
  *   KERNEL    PARKED    a receive found no provided buffer               slot_step
  *   KERNEL    YIELDED   a transfer used its budget of this turn          slot_step
- *   PARKED    KERNEL    a buffer came back                               ring_unpark
+ *   PARKED    KERNEL    a buffer is there again                          ring_unpark
  *   YIELDED   KERNEL    the next turn                                    ring_run_yielded
  *   any       FREE      final completion emitted                         slot_finish
  *
@@ -141,6 +141,8 @@ static void slot_finish(struct ring *ring, struct slot *slot)
 {
 	ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
 	slot_set_state(slot, SLOT_FREE);
+	ring->cancels_unsent -= slot->cancel_unsent;
+	slot->cancel_unsent = false;
 	slot->next = ring->free_head;
 	ring->free_head = (uint32_t)(slot - ring->slots);
 	ring->in_use--;
@@ -253,6 +255,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 
 static void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
 {
+	slot->polling = false; /* what comes next is another hop */
 	slot_step(ring, slot,
 		  op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
 }
@@ -269,7 +272,8 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 	}
 	slot = slot_take(ring, op, own);
 	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
-	slot_step(ring, slot, row->start(ring, slot));
+	slot_step(ring, slot,
+		  slot->cancelled ? step_done(slot, -ECANCELED) : row->start(ring, slot));
 }
 
 /* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's
@@ -308,7 +312,6 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 	} else if (slot->polling || result == -EINTR || result == -EAGAIN) {
 		result = -ECANCELED;
 	}
-	slot->polling = false;
 	slot_advance(ring, slot, result, buffer);
 }
 
@@ -330,6 +333,15 @@ void ring_push_ready(struct ring *ring)
 	}
 }
 
+/* Whether some READY slot waits only for room in the submission queue, which the next turn makes.
+ * Where the first has to wait for a hop in the kernel to end, all do. */
+bool ring_can_push(const struct ring *ring)
+{
+	return ring->ready.head != NO_SLOT &&
+	       (ring->bounded_in_kernel < ring->bounded_limit ||
+		!hop_is_bounded(&ring->slots[ring->ready.head]));
+}
+
 /* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
 void ring_run_yielded(struct ring *ring)
 {
@@ -346,16 +358,24 @@ void ring_run_yielded(struct ring *ring)
 	}
 }
 
-/* A provided buffer is there again: as many receives as there may be buffers go on. */
+/* Whether receives are parked though provided buffers are there. */
+bool ring_can_unpark(const struct ring *ring)
+{
+	return ring->parked.head != NO_SLOT && ring->receive.lent_count < ring->receive.count;
+}
+
+/* As many receives as there may be buffers go on; the others in later turns, as long as buffers
+ * are left: one whose peer is silent takes none, and must not keep it from the next. */
 void ring_unpark(struct ring *ring)
 {
-	struct slot *slot;
+	uint32_t there = ring->receive.count - ring->receive.lent_count;
 
-	if (ring->parked.head == NO_SLOT)
-		return;
-	slot = &ring->slots[ring->parked.head];
-	list_remove(ring, &ring->parked, slot);
-	slot_step(ring, slot, STEP_SUBMIT);
+	for (; there > 0 && ring->parked.head != NO_SLOT; there--) {
+		struct slot *slot = &ring->slots[ring->parked.head];
+
+		list_remove(ring, &ring->parked, slot);
+		slot_step(ring, slot, STEP_SUBMIT);
+	}
 }
 
 /* Cancel. */

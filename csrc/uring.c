@@ -1,4 +1,4 @@
-//go:build linux && !ringo_threads
+//go:build linux
 
 /* SPDX-License-Identifier: MIT */
 /*

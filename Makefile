@@ -1,0 +1,209 @@
+# ringo. `make help` lists the targets.
+#
+# Go does not need this file: `go build ./...` compiles csrc/*.c by cgo. It is for what Go cannot do: a command that
+# carries liburing and a version, the C library, the C tests, the linters, and setting up a new machine.
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+GO ?= $(eval GO := $(or $(shell .ci/setup go),$(error no Go)))$(GO)
+PREFIX ?= /usr/local
+DESTDIR ?=
+DIR ?= docs
+ARGS ?=
+CFLAGS ?= -O2 -g
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+
+# What the C core is compiled with, here and in csrc/door.go; tests/layout_test.go compares the two.
+C_FLAGS = -std=gnu11 -D_GNU_SOURCE -pthread
+C_LIBS = -luring -pthread
+C_WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+
+# The number in the name of libringo.so: it goes up when a program linked to the old one would break.
+SO_VERSION = 0
+
+# SAN=asan and SAN=tsan, and CC=clang, build beside the plain gcc objects: build/clang-asan and so on.
+SAN ?=
+VARIANT = $(notdir $(firstword $(CC)))$(SAN:%=-%)
+OUT = build/$(VARIANT)
+SAN_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_FLAGS_tsan = -fsanitize=thread
+COMPILE = $(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) $(SAN_FLAGS_$(SAN)) -MMD -MP -Icsrc
+
+C_SOURCES = $(wildcard csrc/*.c)
+C_OBJECTS = $(C_SOURCES:csrc/%.c=$(OUT)/csrc/%.o)
+C_TESTS = $(patsubst tests/c/%.c,$(OUT)/tests/%,$(filter-out tests/c/_%,$(wildcard tests/c/*.c)))
+
+# Go programs get liburing from a directory that holds liburing.a and no liburing.so. Where there is no liburing.a they
+# are linked to the shared one.
+LIBURING_A = $(filter /%,$(shell $(CC) -print-file-name=liburing.a 2>/dev/null))
+GO_LDFLAGS = -X main.version=$(VERSION)
+
+.DELETE_ON_ERROR:
+
+## Build
+
+bin/ringo: | $(if $(LIBURING_A),build/static/liburing.a) ## Build the command (the default)
+	$(if $(LIBURING_A),CGO_LDFLAGS="-O2 -g -L$(CURDIR)/build/static") CC="$(CC)" \
+		$(GO) build -buildvcs=false -ldflags "$(GO_LDFLAGS)" -o $@ ./cmd/ringo
+.PHONY: bin/ringo
+
+build/static/liburing.a:
+	@mkdir -p $(@D)
+	ln -sf $(LIBURING_A) $@
+
+serve: ## Set up, build, and serve DIR (default: docs) over HTTP; ARGS="--listen ..." adds flags
+	@.ci/setup build
+	@$(MAKE) --no-print-directory bin/ringo
+	@exec bin/ringo serve $(ARGS) $(DIR)
+
+lib: build/libringo.a build/libringo.so build/ringo.pc ## Build the C library, static and shared, and its pkg-config file
+
+$(OUT)/csrc/%.o: csrc/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -c -o $@ $<
+
+$(OUT)/libringo.a: $(C_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/libringo.a: $(OUT)/libringo.a
+	ln -sf $(VARIANT)/libringo.a $@
+
+build/libringo.so: build/libringo.so.$(SO_VERSION)
+	ln -sf $(<F) $@
+
+# Only ringo_verb_noun is public; ringo__anything and the rest stay inside.
+build/libringo.so.$(SO_VERSION): $(C_OBJECTS)
+	@echo '{ global: ringo_[!_]*; local: *; };' >build/libringo.map
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SAN_FLAGS_$(SAN)) -shared -Wl,-soname,$(@F) -Wl,--version-script=build/libringo.map \
+		-Wl,-z,defs -o $@ $^ $(C_LIBS)
+
+build/ringo.pc: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+		'Name: ringo' 'Description: file and socket I/O through io_uring' \
+		'Version: $(or $(shell echo '$(VERSION)' | sed -n 's/^v\([0-9][0-9.]*\).*/\1/p'),0)' \
+		'Requires.private: liburing' 'Libs: -L$${libdir} -lringo' 'Libs.private: -pthread' \
+		'Cflags: -I$${includedir}' >$@
+.PHONY: build/ringo.pc # It depends on PREFIX and VERSION.
+
+install: bin/ringo lib ## Install the command, the C library and the man pages below DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 bin/ringo $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 csrc/ringo.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 build/libringo.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 build/libringo.so.$(SO_VERSION) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libringo.so.$(SO_VERSION) $(DESTDIR)$(PREFIX)/lib/libringo.so
+	install -m 644 build/ringo.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	@for page in $(wildcard docs/man/*.[1-8]); do \
+		install -v -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
+clean: ## Remove bin and build
+	rm -rf bin build
+
+## Test
+
+C_RUNS = gcc gcc-asan gcc-tsan clang clang-asan clang-tsan
+GO_RUNS = plain race cgocheck2 asan one-proc $(if $(filter 0,$(shell id -u)),nobody)
+
+test: ## Set up, then run every test that needs no special machine
+	@.ci/setup test
+	@rm -rf build/results
+	@failed=0; for run in $(C_RUNS:%=test-c-%) $(GO_RUNS:%=test-go-%); do \
+		$(MAKE) --no-print-directory -s $$run || failed=1; done; \
+	build/run total $(C_RUNS:%=C/%) $(GO_RUNS:%=Go/%) || failed=1; exit $$failed
+
+test-c: $(C_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
+	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS)
+test-c-asan: ## Run the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory test-c SAN=asan
+test-c-tsan: ## Run the C tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory test-c SAN=tsan
+$(C_RUNS:%=test-c-%):
+	@$(MAKE) --no-print-directory -j2 test-c CC=$(word 3,$(subst -, ,$@)) SAN=$(word 4,$(subst -, ,$@))
+.PHONY: $(C_RUNS:%=test-c-%)
+
+$(OUT)/tests/%: tests/c/%.c $(OUT)/libringo.a
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests/c -MF $@.d -o $@ $< $(OUT)/libringo.a -lcmocka $(C_LIBS)
+
+test-go: ## Run the Go tests once; `make test` repeats them in the ways of the next lines
+	@$(MAKE) --no-print-directory test-go-plain
+$(GO_RUNS:%=test-go-%): test-go-%: build/run
+	@GO=$(GO) $(GO_TEST_$*)
+.PHONY: $(GO_RUNS:%=test-go-%)
+
+# tests/ itself looks at the tree, not at running code: once is enough. Only root can run tests as nobody.
+GO_CODE = $(filter-out %/tests %/tests/run,$(shell $(GO) list -e ./...))
+GO_TEST_plain = build/run go plain ./...
+GO_TEST_race = build/run go race -race $(GO_CODE)
+GO_TEST_cgocheck2 = GOEXPERIMENT=cgocheck2 build/run go cgocheck2 $(GO_CODE)
+GO_TEST_asan = $(NO_ASLR) build/run go asan -asan $(GO_CODE)
+GO_TEST_one-proc = build/run go one-proc -exec 'env GOMAXPROCS=1' $(GO_CODE)
+GO_TEST_nobody = build/run go nobody -exec '$(CURDIR)/tests/run/as-nobody' $(GO_CODE)
+
+build/run: $(wildcard tests/run/*.go)
+	@$(GO) build -buildvcs=false -o $@ ./tests/run
+
+# The sanitizers of gcc 12 and clang 14 cannot place their shadow where a kernel randomises 32 bits of an address.
+NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+-include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d)
+
+bench: bin/ringo ## Run the benchmarks: Go's own, then tests/bench/run
+	@$(GO) test -run '^$$' -bench . -benchmem ./go/...
+	@if [ -x tests/bench/run ]; then tests/bench/run; fi
+
+## Check
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+C_FILES = $(wildcard csrc/*.[ch] tests/*/*.[ch])
+CHECKS = format c tidy cppcheck go portable layout
+
+check: ## Set up, then run every linter, and the compilers with warnings as errors
+	@.ci/setup check
+	@failed=0; for check in $(CHECKS:%=check-%); do \
+		if $(MAKE) --no-print-directory -s $$check; then echo "ok      $$check"; \
+		else echo "FAILED  $$check"; failed=1; fi; done; exit $$failed
+
+check-format: ## clang-format and gofmt; `make format` mends what they find
+	$(if $(C_FILES),clang-format --dry-run -Werror $(C_FILES))
+	@found=$$($(GOFMT) -l .); [ -z "$$found" ] || { echo "gofmt: $$found"; exit 1; }
+
+check-c: ## Warnings are errors, in gcc and in clang; ringo.h compiles by itself
+	@for cc in gcc clang; do \
+		for file in $(wildcard csrc/*.c csrc/ringo.h tests/c/*.c); do \
+			$$cc -O2 $(C_FLAGS) $(C_WARNINGS) -Werror -Icsrc -Itests/c -x c -c -o /dev/null $$file || failed=1; done; done; \
+	[ -z "$$failed" ]
+
+check-tidy: ## clang-tidy, by .clang-tidy
+	@printf '%s\n' $(C_SOURCES) $(wildcard tests/c/*.c) | xargs -r -n 1 -P 2 sh -c \
+		'clang-tidy --quiet --warnings-as-errors="*" "$$0" -- $(C_FLAGS) -Icsrc -Itests/c 2>/dev/null'
+
+check-cppcheck: ## cppcheck
+	$(if $(C_SOURCES),cppcheck -q --std=c11 --enable=warning$(,)performance$(,)portability --inline-suppr \
+		--error-exitcode=1 -D__linux__ -Icsrc csrc)
+
+check-go: ## go vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+check-portable: ## Every package builds without cgo, and for another processor
+	CGO_ENABLED=0 $(GO) build ./...
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./go/... ./cmd/...
+
+check-layout: ## Layers point one way, and the other rules of tests/layout_test.go
+	$(GO) test -count=1 ./tests
+
+format: ## Format every C and Go file
+	$(if $(C_FILES),clang-format -i $(C_FILES))
+	$(GOFMT) -w .
+
+, := ,
+GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go bench check $(CHECKS:%=check-%) format help

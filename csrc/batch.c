@@ -138,8 +138,7 @@ static int advance(struct ringo_batch *batch, struct run *run)
 static int disarm_doorbell(struct ringo_batch *batch)
 {
 	struct ring *ring = &batch->ring;
-	const struct hop cancel = {
-		.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = TOKEN_DOORBELL};
+	const struct hop cancel = {.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = TOKEN_DOORBELL};
 	bool sent = false;
 	int ret = 0;
 
@@ -154,10 +153,8 @@ static int disarm_doorbell(struct ringo_batch *batch)
 int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		    bool cancellable, struct ringo_completion *completions)
 {
-	struct run run = {.ops = ops,
-			  .completions = completions,
-			  .count = count,
-			  .cancellable = cancellable};
+	struct run run = {
+		.ops = ops, .completions = completions, .count = count, .cancellable = cancellable};
 	struct ring *ring = &batch->ring;
 	int ret = 0;
 

@@ -100,32 +100,32 @@ struct kernel_open_how {
 struct slot {
 	struct ringo_op op;
 	struct hop hop;
-	int64_t done;     /* bytes moved so far */
-	int64_t result;   /* set with STEP_DONE */
+	int64_t done;        /* bytes moved so far */
+	int64_t result;      /* set with STEP_DONE */
 	uint32_t generation; /* of the present use: the high half of the hop's user_data */
-	uint32_t next;    /* on the list of its state */
-	uint32_t previous; /* PARKED and READY slots can leave their list from the middle */
-	uint8_t state;    /* enum slot_state; written by slot_set_state only */
-	uint8_t phase;    /* of a composite op, an enum of its own file */
-	uint8_t attempts; /* bounded retries used */
-	bool own;         /* came by deliver: counts against the reserve, else against the depth */
-	bool polling;     /* the hop in the kernel is a poll for what `hop` was refused */
-	bool cancelled;   /* asked to end: nothing is issued again except clean-up */
-	bool cleaning;    /* clean-up hops are not cancelled */
+	uint32_t next;       /* on the list of its state */
+	uint32_t previous;   /* PARKED and READY slots can leave their list from the middle */
+	uint8_t state;       /* enum slot_state; written by slot_set_state only */
+	uint8_t phase;       /* of a composite op, an enum of its own file */
+	uint8_t attempts;    /* bounded retries used */
+	bool own;       /* came by deliver: counts against the reserve, else against the depth */
+	bool polling;   /* the hop in the kernel is a poll for what `hop` was refused */
+	bool cancelled; /* asked to end: nothing is issued again except clean-up */
+	bool cleaning;  /* clean-up hops are not cancelled */
 	bool cancel_unsent; /* the submission queue had no room for its cancel yet */
-	bool bounded;     /* its hop in the kernel counts against bounded_limit */
-	int32_t extra;    /* of the final completion */
-	uint32_t flags;   /* of the final completion */
-	int32_t error;    /* of a composite: what it will end with once cleaned up */
-	int32_t file;     /* descriptor a composite has open, or -1 */
-	int32_t directory; /* WRITEFILE: parent directory, or -1 */
-	union {           /* what the kernel reads or writes while the hop is there */
+	bool bounded;       /* its hop in the kernel counts against bounded_limit */
+	int32_t extra;      /* of the final completion */
+	uint32_t flags;     /* of the final completion */
+	int32_t error;      /* of a composite: what it will end with once cleaned up */
+	int32_t file;       /* descriptor a composite has open, or -1 */
+	int32_t directory;  /* WRITEFILE: parent directory, or -1 */
+	union {             /* what the kernel reads or writes while the hop is there */
 		struct kernel_timespec timespec;
 		struct kernel_open_how how;
 		int32_t pipe[2];
 	} memory;
-	char temporary[48];  /* WRITEFILE: name of the temporary file */
-	uint32_t header_sent; /* SENDFILE */
+	char temporary[48];        /* WRITEFILE: name of the temporary file */
+	uint32_t header_sent;      /* SENDFILE */
 	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
 };
 
@@ -138,7 +138,8 @@ struct op_row {
 	uint8_t opcode;     /* probed for, and issued by ops of one hop */
 	bool waits;         /* may wait for others without end: cancelled by a draining stop */
 	enum step (*start)(struct ring *, struct slot *);
-	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more,
+			     int32_t buffer);
 };
 
 /* Poll results and doorbells share the kernel's user_data space with slots: generation 0 is
@@ -189,7 +190,7 @@ struct ring {
 
 	uint32_t bounded_in_kernel; /* hops that end by themselves, kept below the CQ's size */
 	uint32_t bounded_limit;
-	bool draining; /* ops that wait are cancelled as they come */
+	bool draining;   /* ops that wait are cancelled as they come */
 	bool cancelling; /* all ops are */
 	uint32_t cancels_unsent;
 	bool doorbell_rung;
@@ -231,7 +232,8 @@ bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
 void ring_arm_doorbell(struct ring *ring, int fd);
-void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags, int32_t extra);
+void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags,
+	       int32_t extra);
 
 static inline void count_up(uint64_t *counter, uint64_t n)
 {
@@ -260,7 +262,8 @@ void memory_unmap(void *memory, size_t size);
 enum step readfile_start(struct ring *ring, struct slot *slot);
 enum step readfile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
 enum step writefile_start(struct ring *ring, struct slot *slot);
-enum step writefile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
+enum step writefile_advance(struct ring *, struct slot *, int32_t result, bool more,
+			    int32_t buffer);
 enum step sendfile_start(struct ring *ring, struct slot *slot);
 enum step sendfile_advance(struct ring *, struct slot *, int32_t result, bool more, int32_t buffer);
 void transfers_close(struct ring *ring);

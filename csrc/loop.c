@@ -106,7 +106,8 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	    !in_range(o->submit_delay_us, 1, 1000000) || !in_range(o->wait_batch, 1, o->depth) ||
 	    !in_range(o->wait_delay_us, 1, 1000000) || !in_range(o->bounded_workers, 1, 1024) ||
 	    !in_range(o->unbounded_workers, 1, 1024) ||
-	    !in_range(o->receive_buffer_size, 64, 1u << 20) || !in_range(o->turn_budget, 4096, 1u << 30))
+	    !in_range(o->receive_buffer_size, 64, 1u << 20) ||
+	    !in_range(o->turn_budget, 4096, 1u << 30))
 		return -EINVAL;
 	if (o->receive_buffers > 32768 || (o->receive_buffers & (o->receive_buffers - 1)) != 0)
 		return -EINVAL;
@@ -145,11 +146,11 @@ int ringo_loop_open(const struct ringo_options *given, struct ringo_loop **opene
 	if (loop == NULL)
 		return -ENOMEM;
 	loop->thread = (pid_t)syscall(SYS_gettid);
-	loop->policy = (struct loop_policy){
-		.submit_threshold = options.submit_threshold,
-		.submit_delay_ns = options.submit_delay_us * INT64_C(1000),
-		.wait_batch = options.wait_batch,
-		.wait_delay_ns = options.wait_delay_us * INT64_C(1000)};
+	loop->policy =
+		(struct loop_policy){.submit_threshold = options.submit_threshold,
+				     .submit_delay_ns = options.submit_delay_us * INT64_C(1000),
+				     .wait_batch = options.wait_batch,
+				     .wait_delay_ns = options.wait_delay_us * INT64_C(1000)};
 	ret = loop_allocate(loop, &options);
 	if (ret == 0)
 		ret = ring_open(&loop->ring, &options, false);

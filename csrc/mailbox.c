@@ -36,12 +36,12 @@ struct cell {
 
 struct mailbox {
 	_Alignas(64) _Atomic uint64_t admission; /* sealed | posters inside | ops not ended */
-	_Atomic uint32_t slotless; /* cancels and the like in the queue: admitted apart */
+	_Atomic uint32_t slotless;          /* cancels and the like in the queue: admitted apart */
 	_Alignas(64) _Atomic uint64_t tail; /* next ticket to give */
 	_Alignas(64) _Atomic uint64_t head; /* next ticket to take; written by the loop only */
 	_Alignas(64) _Atomic uint32_t sleeping; /* enum mailbox_sleep */
-	_Atomic uint32_t threshold; /* while HOLDING */
-	_Atomic bool flush;         /* somebody wants no holding back */
+	_Atomic uint32_t threshold;             /* while HOLDING */
+	_Atomic bool flush;                     /* somebody wants no holding back */
 	_Atomic uint64_t doorbells;
 	int doorbell;
 	uint32_t depth;
@@ -163,7 +163,8 @@ static void wake_if_needed(struct mailbox *mailbox, bool flush)
 	if (sleeping == MAILBOX_AWAKE)
 		return;
 	if (sleeping == MAILBOX_HOLDING && !flush &&
-	    mailbox_pending(mailbox) < atomic_load_explicit(&mailbox->threshold, memory_order_relaxed))
+	    mailbox_pending(mailbox) <
+		    atomic_load_explicit(&mailbox->threshold, memory_order_relaxed))
 		return;
 	if (atomic_exchange(&mailbox->sleeping, MAILBOX_AWAKE) != MAILBOX_AWAKE)
 		ring_doorbell(mailbox);
@@ -241,7 +242,8 @@ bool mailbox_sleep(struct mailbox *mailbox, enum mailbox_sleep how, uint32_t thr
 	if (how == MAILBOX_HOLDING)
 		work = mailbox_pending(mailbox) >= threshold || atomic_load(&mailbox->flush);
 	else
-		work = next_cell(mailbox, atomic_load_explicit(&mailbox->head, memory_order_relaxed));
+		work = next_cell(mailbox,
+				 atomic_load_explicit(&mailbox->head, memory_order_relaxed));
 	if (work)
 		mailbox_awake(mailbox);
 	return !work;

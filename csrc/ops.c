@@ -104,7 +104,8 @@ static enum step start_splice(struct ring *ring, struct slot *slot)
 				 .splice_fd_in = op->fd,
 				 .addr = (uint64_t)op->offset,
 				 .off = op->argument2,
-				 .len = op->length < HOP_LENGTH_MAX ? (uint32_t)op->length : HOP_LENGTH_MAX,
+				 .len = op->length < HOP_LENGTH_MAX ? (uint32_t)op->length
+								    : HOP_LENGTH_MAX,
 				 .op_flags = op->argument};
 	return STEP_SUBMIT;
 }
@@ -125,9 +126,8 @@ enum { OPEN_ATTEMPTS_MAX = 32, RESOLVE_CACHED_FLAG = 0x20 };
 static enum step start_openat2(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
-	slot->memory.how = (struct kernel_open_how){.flags = slot->op.argument,
-						    .mode = slot->op.argument2,
-						    .resolve = slot->op.length};
+	slot->memory.how = (struct kernel_open_how){
+		.flags = slot->op.argument, .mode = slot->op.argument2, .resolve = slot->op.length};
 	slot->hop = (struct hop){.opcode = KERNEL_OPENAT2,
 				 .fd = slot->op.fd,
 				 .addr = slot->op.address,
@@ -303,9 +303,8 @@ static enum step advance_pipe(struct ring *ring, struct slot *slot, int32_t resu
 static enum step start_poll(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
-	slot->hop = (struct hop){.opcode = KERNEL_POLL_ADD,
-				 .fd = slot->op.fd,
-				 .op_flags = slot->op.argument};
+	slot->hop = (struct hop){
+		.opcode = KERNEL_POLL_ADD, .fd = slot->op.fd, .op_flags = slot->op.argument};
 	if (slot->op.flags & RINGO_MULTISHOT)
 		slot->hop.len = KERNEL_POLL_MULTISHOT;
 	return STEP_SUBMIT;
@@ -326,9 +325,8 @@ enum { ACCEPT_PAUSE_NS = 20 * 1000 * 1000 };
 static enum step submit_accept(struct slot *slot)
 {
 	slot->phase = 0;
-	slot->hop = (struct hop){.opcode = KERNEL_ACCEPT,
-				 .fd = slot->op.fd,
-				 .op_flags = slot->op.argument};
+	slot->hop = (struct hop){
+		.opcode = KERNEL_ACCEPT, .fd = slot->op.fd, .op_flags = slot->op.argument};
 	if (slot->op.flags & RINGO_MULTISHOT)
 		slot->hop.ioprio = KERNEL_ACCEPT_MULTISHOT;
 	return STEP_SUBMIT;
@@ -387,14 +385,15 @@ static enum step start_recv(struct ring *ring, struct slot *slot)
 
 	if ((multishot && !select) || (select && ring->receive.count == 0))
 		return step_done(slot, -EINVAL);
-	slot->hop = (struct hop){
-		.opcode = KERNEL_RECV,
-		.fd = op->fd,
-		.addr = select ? 0 : op->address,
-		.len = select ? 0 : op->length < HOP_LENGTH_MAX ? (uint32_t)op->length : HOP_LENGTH_MAX,
-		.op_flags = op->argument,
-		.buffer_select = select,
-		.ioprio = multishot ? KERNEL_RECV_MULTISHOT : 0};
+	slot->hop = (struct hop){.opcode = KERNEL_RECV,
+				 .fd = op->fd,
+				 .addr = select ? 0 : op->address,
+				 .len = select                        ? 0
+					: op->length < HOP_LENGTH_MAX ? (uint32_t)op->length
+								      : HOP_LENGTH_MAX,
+				 .op_flags = op->argument,
+				 .buffer_select = select,
+				 .ioprio = multishot ? KERNEL_RECV_MULTISHOT : 0};
 	return STEP_SUBMIT;
 }
 
@@ -428,8 +427,10 @@ const struct op_row op_rows[RINGO_CODE_COUNT] = {
 	[RINGO_FSYNC] = {"fsync", "5.1", KERNEL_FSYNC, false, start_fsync, advance_once},
 	[RINGO_STATX] = {"statx", "5.6", KERNEL_STATX, false, start_statx, advance_once},
 	[RINGO_CLOSE] = {"close", "5.6", KERNEL_CLOSE, false, start_close, advance_once},
-	[RINGO_RENAMEAT] = {"renameat", "5.11", KERNEL_RENAMEAT, false, start_renameat, advance_once},
-	[RINGO_UNLINKAT] = {"unlinkat", "5.11", KERNEL_UNLINKAT, false, start_unlinkat, advance_once},
+	[RINGO_RENAMEAT] = {"renameat", "5.11", KERNEL_RENAMEAT, false, start_renameat,
+			    advance_once},
+	[RINGO_UNLINKAT] = {"unlinkat", "5.11", KERNEL_UNLINKAT, false, start_unlinkat,
+			    advance_once},
 	[RINGO_SPLICE] = {"splice", "5.7", KERNEL_SPLICE, false, start_splice, advance_once},
 	[RINGO_PIPE] = {"pipe", "6.16", KERNEL_PIPE, false, start_pipe, advance_pipe},
 	[RINGO_POLL] = {"poll", "5.1", KERNEL_POLL_ADD, true, start_poll, advance_poll},
@@ -439,9 +440,11 @@ const struct op_row op_rows[RINGO_CODE_COUNT] = {
 	[RINGO_RECV] = {"recv", "6.0", KERNEL_RECV, true, start_recv, advance_recv},
 	[RINGO_SEND] = {"send", "5.6", KERNEL_SEND, false, start_transfer, advance_transfer},
 	[RINGO_SENDMSG] = {"sendmsg", "5.3", KERNEL_SENDMSG, false, start_sendmsg, advance_sendmsg},
-	[RINGO_SHUTDOWN] = {"shutdown", "5.11", KERNEL_SHUTDOWN, false, start_shutdown, advance_once},
+	[RINGO_SHUTDOWN] = {"shutdown", "5.11", KERNEL_SHUTDOWN, false, start_shutdown,
+			    advance_once},
 	[RINGO_RETURN_BUFFER] = {"return_buffer", "5.19", KERNEL_RECV, false, NULL, NULL},
-	[RINGO_READFILE] = {"readfile", "5.6", KERNEL_OPENAT2, false, readfile_start, readfile_advance},
+	[RINGO_READFILE] = {"readfile", "5.6", KERNEL_OPENAT2, false, readfile_start,
+			    readfile_advance},
 	[RINGO_WRITEFILE] = {"writefile", "5.11", KERNEL_RENAMEAT, false, writefile_start,
 			     writefile_advance},
 	[RINGO_SENDFILE] = {"sendfile", "5.7", KERNEL_SPLICE, false, sendfile_start,

@@ -149,12 +149,15 @@ enum {
 
 /* `argument` of SENDFILE: the strategy, and what follows. */
 enum {
-	RINGO_SENDFILE_AUTO = 0,   /* cached data by sendfile(2), the rest of a body that is not by SPLICE */
+	RINGO_SENDFILE_AUTO =
+		0, /* cached data by sendfile(2), the rest of a body that is not by SPLICE */
 	RINGO_SENDFILE_SPLICE = 1, /* file -> pipe -> socket, both hops on the ring */
 	RINGO_SENDFILE_COPY = 2,   /* ring reads into a buffer, sends from it */
-	RINGO_SENDFILE_SYSCALL = 3, /* sendfile(2) whatever the page cache holds: may wait for the disk */
+	RINGO_SENDFILE_SYSCALL =
+		3, /* sendfile(2) whatever the page cache holds: may wait for the disk */
 	RINGO_SENDFILE_MASK = 15,
-	RINGO_SENDFILE_MORE = 1 << 4, /* more will be sent after this: do not push the last packet */
+	RINGO_SENDFILE_MORE =
+		1 << 4, /* more will be sent after this: do not push the last packet */
 };
 
 /* One request. Pointer-free: addresses are uintptr_t widened to 64 bits. */
@@ -197,44 +200,45 @@ struct ringo_options {
 	uint32_t backend;          /* enum ringo_backend */
 	uint32_t depth;            /* posted ops not yet ended, at most (1..32768); default 1024 */
 	uint32_t reserve;          /* ops given by deliver not yet ended, at most (..262144);
-	                            * default = depth */
+				    * default = depth */
 	uint32_t sq_entries;       /* submission queue (1..32768); default depth, at most 256 */
 	uint32_t cq_entries;       /* completion queue (..65536); default 4 * sq_entries */
 	uint32_t submit_threshold; /* posts held back until so many wait; default 1: none is */
 	uint32_t submit_delay_us;  /* ... but no longer than this; default 100 */
-	uint32_t wait_batch;       /* completions to wait for while more than that are due; default 1 */
-	uint32_t wait_delay_us;    /* ... but no longer than this; default 50 */
-	uint32_t bounded_workers;  /* io-wq workers for files (..1024); default 4 */
-	uint32_t unbounded_workers; /* io-wq workers for splices and odd files (..1024); default 4 */
+	uint32_t wait_batch; /* completions to wait for while more than that are due; default 1 */
+	uint32_t wait_delay_us;   /* ... but no longer than this; default 50 */
+	uint32_t bounded_workers; /* io-wq workers for files (..1024); default 4 */
+	uint32_t
+		unbounded_workers; /* io-wq workers for splices and odd files (..1024); default 4 */
 	uint32_t receive_buffers;  /* provided buffers (0 or a power of two to 32768); default 0 */
 	uint32_t receive_buffer_size; /* bytes of each (64..1 MiB); default 4096 */
-	uint32_t turn_budget;      /* bytes one SENDFILE may send in one turn; default 256 KiB */
+	uint32_t turn_budget;         /* bytes one SENDFILE may send in one turn; default 256 KiB */
 };
 
 /* Counters since open; each only grows, and is read without a lock. */
 struct ringo_stats {
-	uint64_t turns;       /* kernel entries by the loop */
-	uint64_t deliveries;  /* calls of deliver */
-	uint64_t completions; /* completions delivered */
-	uint64_t submitted;   /* kernel requests submitted */
-	uint64_t doorbells;   /* times a post had to wake the loop */
-	uint64_t overflows;   /* times the completion queue was found overflowed */
-	uint64_t starved;     /* times a receive found no provided buffer */
-	uint64_t backoffs;    /* times accepting paused for want of descriptors or memory */
+	uint64_t turns;           /* kernel entries by the loop */
+	uint64_t deliveries;      /* calls of deliver */
+	uint64_t completions;     /* completions delivered */
+	uint64_t submitted;       /* kernel requests submitted */
+	uint64_t doorbells;       /* times a post had to wake the loop */
+	uint64_t overflows;       /* times the completion queue was found overflowed */
+	uint64_t starved;         /* times a receive found no provided buffer */
+	uint64_t backoffs;        /* times accepting paused for want of descriptors or memory */
 	uint64_t sendfile_calls;  /* SENDFILE chunks that went by sendfile(2) */
 	uint64_t sendfile_misses; /* SENDFILE bodies handed to SPLICE because data was not cached */
 	uint64_t longest_turn_ns; /* the longest time between two kernel entries */
-	uint64_t in_flight;   /* ops not yet ended: goes up and down */
+	uint64_t in_flight;       /* ops not yet ended: goes up and down */
 };
 
 /* What the kernel and the build offer; see ringo_probe. */
 struct ringo_features {
-	uint32_t backend;        /* enum ringo_backend that AUTO gives */
-	int32_t uring_error;     /* 0, or the -errno that opening a ring gave */
-	uint32_t setup_flags;    /* IORING_SETUP_* in use by loops */
-	uint32_t ring_features;  /* IORING_FEAT_* of the kernel */
+	uint32_t backend;                    /* enum ringo_backend that AUTO gives */
+	int32_t uring_error;                 /* 0, or the -errno that opening a ring gave */
+	uint32_t setup_flags;                /* IORING_SETUP_* in use by loops */
+	uint32_t ring_features;              /* IORING_FEAT_* of the kernel */
 	uint8_t supported[RINGO_CODE_COUNT]; /* 1: on the ring; 2: without it; 0: not at all */
-	char liburing[16];       /* version built against, "2.3 or older" is "<2.4" */
+	char liburing[16];                   /* version built against, "2.3 or older" is "<2.4" */
 };
 
 /*
@@ -261,8 +265,8 @@ int ringo_loop_open(const struct ringo_options *options, struct ringo_loop **loo
 int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context);
 
 enum ringo_stop {
-	RINGO_STOP_DRAIN = 1,  /* cancel what waits for others (accept, recv, poll, timeout), let the
-	                        * rest end by itself */
+	RINGO_STOP_DRAIN = 1, /* cancel what waits for others (accept, recv, poll, timeout), let the
+			       * rest end by itself */
 	RINGO_STOP_CANCEL = 2, /* cancel everything */
 };
 

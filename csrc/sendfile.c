@@ -30,10 +30,10 @@
 
 enum sendfile_phase {
 	SENDING_HEADER,
-	CALLING,      /* sendfile(2) on this thread; a hop of it is a poll for room in the socket */
+	CALLING, /* sendfile(2) on this thread; a hop of it is a poll for room in the socket */
 	OPENING_PIPE,
-	FILLING,      /* file -> pipe, or file -> buffer */
-	DRAINING,     /* pipe -> socket, or buffer -> socket */
+	FILLING,  /* file -> pipe, or file -> buffer */
+	DRAINING, /* pipe -> socket, or buffer -> socket */
 };
 
 /* COPY's buffer, and what a splice asks of a pipe: more than a pipe holds is cut short. */
@@ -43,10 +43,10 @@ enum sendfile_phase {
 /* Owned by a slot while it runs; kept for the next one afterwards. */
 struct transfer {
 	struct transfer *next;
-	int32_t pipe[2]; /* -1 until opened */
+	int32_t pipe[2];       /* -1 until opened */
 	unsigned char *buffer; /* NULL until needed */
-	uint32_t filled; /* bytes in the pipe or buffer that the socket has not taken */
-	uint32_t drained; /* of the buffer */
+	uint32_t filled;       /* bytes in the pipe or buffer that the socket has not taken */
+	uint32_t drained;      /* of the buffer */
 };
 
 /* Transfers. */
@@ -167,11 +167,12 @@ static enum step submit_drain(struct slot *slot)
 
 	slot->phase = DRAINING;
 	if (strategy_of(slot) == RINGO_SENDFILE_COPY)
-		slot->hop = (struct hop){.opcode = KERNEL_SEND,
-					 .fd = slot->op.fd2,
-					 .addr = (uintptr_t)transfer->buffer + transfer->drained,
-					 .len = transfer->filled,
-					 .op_flags = MSG_NOSIGNAL | (more ? (uint32_t)MSG_MORE : 0)};
+		slot->hop =
+			(struct hop){.opcode = KERNEL_SEND,
+				     .fd = slot->op.fd2,
+				     .addr = (uintptr_t)transfer->buffer + transfer->drained,
+				     .len = transfer->filled,
+				     .op_flags = MSG_NOSIGNAL | (more ? (uint32_t)MSG_MORE : 0)};
 	else
 		slot->hop = (struct hop){.opcode = KERNEL_SPLICE,
 					 .fd = slot->op.fd2,
@@ -229,8 +230,8 @@ static bool is_cached(const struct slot *slot, uint64_t chunk)
 
 static enum step wait_for_room(struct slot *slot)
 {
-	slot->hop = (struct hop){
-		.opcode = KERNEL_POLL_ADD, .fd = slot->op.fd2, .op_flags = POLLOUT};
+	slot->hop =
+		(struct hop){.opcode = KERNEL_POLL_ADD, .fd = slot->op.fd2, .op_flags = POLLOUT};
 	return STEP_SUBMIT;
 }
 
@@ -238,8 +239,8 @@ static enum step wait_for_room(struct slot *slot)
 static enum step miss(struct ring *ring, struct slot *slot)
 {
 	count_up(&ring->stats.sendfile_misses, 1);
-	slot->op.argument = (slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) |
-			    RINGO_SENDFILE_SPLICE;
+	slot->op.argument =
+		(slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) | RINGO_SENDFILE_SPLICE;
 	return start_through(ring, slot);
 }
 

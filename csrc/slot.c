@@ -52,8 +52,8 @@ static void slot_set_state(struct slot *slot, enum slot_state to)
 		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
 				1 << SLOT_YIELDED | 1 << SLOT_PARKED,
 		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
-		[SLOT_YIELDED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-				 1 << SLOT_YIELDED,
+		[SLOT_YIELDED] =
+			1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL | 1 << SLOT_YIELDED,
 	};
 	assert(allowed[slot->state] & 1 << to);
 	(void)allowed;
@@ -256,8 +256,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 static void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
 {
 	slot->polling = false; /* what comes next is another hop */
-	slot_step(ring, slot,
-		  op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
+	slot_step(ring, slot, op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
 }
 
 void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
@@ -337,9 +336,8 @@ void ring_push_ready(struct ring *ring)
  * Where the first has to wait for a hop in the kernel to end, all do. */
 bool ring_can_push(const struct ring *ring)
 {
-	return ring->ready.head != NO_SLOT &&
-	       (ring->bounded_in_kernel < ring->bounded_limit ||
-		!hop_is_bounded(&ring->slots[ring->ready.head]));
+	return ring->ready.head != NO_SLOT && (ring->bounded_in_kernel < ring->bounded_limit ||
+					       !hop_is_bounded(&ring->slots[ring->ready.head]));
 }
 
 /* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
@@ -486,7 +484,8 @@ static bool sigpipe_is_harmless(void)
 	if (sigaction(SIGPIPE, NULL, &action) == 0 &&
 	    ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL))
 		return true;
-	return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 && sigismember(&blocked, SIGPIPE) == 1;
+	return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 &&
+	       sigismember(&blocked, SIGPIPE) == 1;
 }
 
 static int slots_open(struct ring *ring, const struct ringo_options *options, bool shared)

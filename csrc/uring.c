@@ -39,7 +39,8 @@ static_assert((int)KERNEL_SPLICE == IORING_OP_SPLICE && (int)KERNEL_OPENAT2 == I
 		      (int)KERNEL_TIMEOUT == IORING_OP_TIMEOUT &&
 		      (int)KERNEL_SENDMSG == IORING_OP_SENDMSG &&
 		      (int)KERNEL_POLL_ADD == IORING_OP_POLL_ADD &&
-		      (int)KERNEL_FSYNC == IORING_OP_FSYNC && (int)KERNEL_CLOSE == IORING_OP_CLOSE &&
+		      (int)KERNEL_FSYNC == IORING_OP_FSYNC &&
+		      (int)KERNEL_CLOSE == IORING_OP_CLOSE &&
 		      (int)KERNEL_STATX == IORING_OP_STATX && (int)KERNEL_READ == IORING_OP_READ &&
 		      (int)KERNEL_WRITE == IORING_OP_WRITE && (int)KERNEL_NOP == IORING_OP_NOP,
 	      "opcodes of linux/io_uring.h");
@@ -163,7 +164,8 @@ static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns
 	} else {
 		timeout = (struct __kernel_timespec){.tv_sec = timeout_ns / 1000000000,
 						     .tv_nsec = timeout_ns % 1000000000};
-		ret = io_uring_submit_and_wait_timeout(&uring->ring, &cqe, wait_count, &timeout, NULL);
+		ret = io_uring_submit_and_wait_timeout(&uring->ring, &cqe, wait_count, &timeout,
+						       NULL);
 	}
 	switch (ret) {
 	case -EINTR: /* a signal: what was not submitted stays queued */
@@ -232,8 +234,9 @@ static void uring_provide_buffer(struct ring *ring, uint32_t id)
 	struct uring *uring = ring->backend_state;
 	const struct buffers *buffers = &ring->receive;
 
-	io_uring_buf_ring_add(uring->buffers, buffers->base + (size_t)id * buffers->size, buffers->size,
-			      (unsigned short)id, io_uring_buf_ring_mask(buffers->count), 0);
+	io_uring_buf_ring_add(uring->buffers, buffers->base + (size_t)id * buffers->size,
+			      buffers->size, (unsigned short)id,
+			      io_uring_buf_ring_mask(buffers->count), 0);
 	io_uring_buf_ring_advance(uring->buffers, 1);
 }
 
@@ -280,7 +283,7 @@ int ringo_probe(struct ringo_features *features)
 	features->ring_features = uring->ring.features;
 	for (int code = 0; code < RINGO_CODE_COUNT; code++)
 		features->supported[code] = uring_supports(&ring, op_rows[code].opcode) ? 1
-					    : code == RINGO_PIPE			? 2
+					    : code == RINGO_PIPE                        ? 2
 											: 0;
 	ring_close(&ring);
 	return 0;

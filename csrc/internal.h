@@ -52,16 +52,18 @@ enum {
 /* The longest transfer one read, write or send does (MAX_RW_COUNT, rounded down). */
 #define HOP_LENGTH_MAX 0x7ffff000u
 
-/* A request to the kernel: the fields of an SQE that ringo uses, under the same names. */
+/* A request to the kernel: the fields of an SQE that ringo uses, under the same names. The order is
+ * for the CPU: what is copied to the SQE by one wide load must not have been written by two stores,
+ * which would cost a third of a NOP. */
 struct hop {
 	uint8_t opcode;
 	bool buffer_select;
 	uint16_t ioprio;
 	int32_t fd;
-	uint64_t off; /* or addr2 */
-	uint64_t addr;
 	uint32_t len;
 	uint32_t op_flags;
+	uint64_t addr;
+	uint64_t off; /* or addr2 */
 	int32_t splice_fd_in;
 };
 

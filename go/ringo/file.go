@@ -18,6 +18,9 @@ import (
 type File struct {
 	*os.File
 	engine *Engine
+
+	noOffsets error // why ReadAt and WriteAt cannot work at all: a pipe, a socket, a terminal
+	noWriteAt error // why WriteAt cannot: O_APPEND
 }
 
 // Open opens a file for reading.
@@ -33,7 +36,16 @@ func (e *Engine) OpenFile(name string, flag int, perm fs.FileMode) (*File, error
 }
 
 // NewFile gives f the engine's ReadAt and WriteAt; f is used by both from then on.
-func (e *Engine) NewFile(f *os.File) *File { return &File{f, e} }
+func (e *Engine) NewFile(f *os.File) *File {
+	file := &File{File: f, engine: e}
+	// Of a stream the ring reads whatever comes next, offset or not, where pread(2) refuses.
+	if _, err := f.Seek(0, io.SeekCurrent); errors.Is(err, syscall.ESPIPE) {
+		file.noOffsets = syscall.ESPIPE
+	}
+	// f alone knows whether it was opened with O_APPEND; asked to write nothing, it says so.
+	_, file.noWriteAt = f.WriteAt(nil, 0)
+	return file
+}
 
 // ReadAt implements [io.ReaderAt] as os.File does.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
@@ -56,6 +68,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // WriteAt implements [io.WriterAt] as os.File does. On a file opened with O_APPEND the kernel
 // appends whatever the offset, so it is refused, as os.File does.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	if f.noWriteAt != nil {
+		return 0, f.noWriteAt
+	}
 	if off < 0 {
 		return 0, pathError("writeat", f.Name(), errors.New("negative offset"))
 	}
@@ -71,6 +86,9 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 
 // transfer runs a read or write on the descriptor, which stays open until it has ended.
 func (f *File) transfer(code csrc.Code, p []byte, off int64) (n int, err error) {
+	if f.noOffsets != nil {
+		return 0, f.noOffsets
+	}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -90,7 +108,8 @@ func (f *File) transfer(code csrc.Code, p []byte, off int64) (n int, err error) 
 	})
 	runtime.KeepAlive(f)
 	if controlErr != nil {
-		return 0, errors.Unwrap(controlErr)
+		// Its only reason, under a name that package os keeps to itself.
+		return 0, os.ErrClosed
 	}
 	return n, err
 }

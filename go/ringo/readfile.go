@@ -102,14 +102,7 @@ func (r *fileRead) post(ctx context.Context, l *loop) (t ticket, err error) {
 }
 
 func (r *fileRead) complete(l *loop, c *csrc.Completion) {
-	if c.Result < 0 {
-		r.err = pathError("open", r.name, errorOf(c.Result))
-	} else {
-		r.data = append([]byte{}, r.chunk.data()[:c.Result]...)
-	}
-	if c.Flags&csrc.FileOpen != 0 {
-		r.file = os.NewFile(uintptr(c.Extra), r.name)
-	}
+	r.take(c, r.chunk.data())
 	r.engine.chunks.give(r.chunk)
 	r.chunk = nil
 	switch {
@@ -123,6 +116,21 @@ func (r *fileRead) complete(l *loop, c *csrc.Completion) {
 		r.fn(r.data, r.err)
 	default:
 		go r.finish(l)
+	}
+}
+
+// take copies what the core has read to chunk, and the descriptor it has left open.
+func (r *fileRead) take(c *csrc.Completion, chunk []byte) {
+	if c.Flags&csrc.FileOpen != 0 {
+		r.file = os.NewFile(uintptr(c.Extra), r.name)
+	}
+	switch {
+	case c.Result < 0:
+		r.err = pathError("open", r.name, errorOf(c.Result))
+	case c.Result > r.engine.readLimit && r.file == nil:
+		r.err = pathError("read", r.name, ErrTooLarge)
+	default:
+		r.data = append([]byte{}, chunk[:c.Result]...)
 	}
 }
 

@@ -3,7 +3,6 @@ package ringo
 import (
 	"context"
 	"iter"
-	"os"
 	"sync"
 
 	"github.com/ringo-io/ringo/csrc"
@@ -140,15 +139,14 @@ func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
 	if result.err != nil {
 		return
 	}
-	if c.Result < 0 {
-		result.err = pathError("open", result.name, cancelledError(ctx, errorOf(c.Result)))
-		return
+	r := fileRead{engine: b.engine, name: result.name}
+	r.take(c, b.chunks[i].data())
+	if r.file != nil {
+		r.data, r.err = r.readRest(ctx)
 	}
-	result.data = append([]byte{}, b.chunks[i].data()[:c.Result]...)
-	if c.Flags&csrc.FileOpen != 0 {
-		r := fileRead{engine: b.engine, name: result.name, data: result.data,
-			file: os.NewFile(uintptr(c.Extra), result.name)}
-		result.data, result.err = r.readRest(ctx)
+	result.data, result.err = r.data, r.err
+	if cancelled := cancelledError(ctx, r.err); cancelled != r.err {
+		result.err = pathError("read", result.name, cancelled)
 	}
 }
 

@@ -180,6 +180,16 @@ static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns
 	}
 }
 
+/* A system call that a worker was interrupted in answers with one of the kernel's own codes for
+ * "restart it" (ERESTARTSYS and its like, include/linux/errno.h), where a program would see EINTR:
+ * only reads and writes are translated (openat2 of a FIFO is not, in 6.18). */
+static int32_t result_of(const struct io_uring_cqe *cqe)
+{
+	enum { RESTART_FIRST = 512, RESTART_LAST = 516 };
+
+	return cqe->res <= -RESTART_FIRST && cqe->res >= -RESTART_LAST ? -EINTR : cqe->res;
+}
+
 static void uring_reap(struct ring *ring, uint32_t limit)
 {
 	struct uring *uring = ring->backend_state;
@@ -194,7 +204,8 @@ static void uring_reap(struct ring *ring, uint32_t limit)
 			break;
 		if (cqe->flags & IORING_CQE_F_BUFFER)
 			buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-		ring_result(ring, cqe->user_data, cqe->res, cqe->flags & IORING_CQE_F_MORE, buffer);
+		ring_result(ring, cqe->user_data, result_of(cqe), cqe->flags & IORING_CQE_F_MORE,
+			    buffer);
 		count++;
 	}
 	io_uring_cq_advance(&uring->ring, count);

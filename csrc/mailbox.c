@@ -146,7 +146,9 @@ static int admit_slotless(struct mailbox *mailbox, uint32_t ops)
 
 static void put(struct mailbox *mailbox, const struct ringo_op *ops, uint32_t count)
 {
-	uint64_t ticket = atomic_fetch_add_explicit(&mailbox->tail, count, memory_order_relaxed);
+	/* Whoever was admitted last saw that the loop is done with these cells; it may be another
+	 * poster, whose ticket was drawn before this one. */
+	uint64_t ticket = atomic_fetch_add_explicit(&mailbox->tail, count, memory_order_acq_rel);
 
 	for (uint32_t i = 0; i < count; i++, ticket++) {
 		struct cell *cell = &mailbox->cells[ticket & mailbox->mask];

@@ -87,8 +87,9 @@ struct engine {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int opened; /* 1, or -errno */
-	int ran;    /* what run returned */
+	int opened;   /* 1, or -errno */
+	int ran;      /* what run returned */
+	bool closing; /* nobody uses the loop any more */
 	_Atomic uint64_t last_id;
 	struct ringo_completion *log;
 	size_t log_count, log_capacity;
@@ -124,6 +125,10 @@ static inline void *engine_thread(void *context)
 	if (ret != 0)
 		return NULL;
 	e->ran = ringo_loop_run(e->loop, engine_deliver, (uintptr_t)e);
+	pthread_mutex_lock(&e->lock);
+	while (!e->closing)
+		pthread_cond_wait(&e->changed, &e->lock);
+	pthread_mutex_unlock(&e->lock);
 	ringo_loop_close(e->loop);
 	return NULL;
 }
@@ -246,6 +251,10 @@ static inline void engine_close(struct engine *e, enum ringo_stop how)
 
 	must(finals != NULL);
 	ringo_loop_stop(e->loop, how);
+	pthread_mutex_lock(&e->lock);
+	e->closing = true;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
 	assert_int_equal(e->ran, 0);
 	for (size_t i = 0; i < e->log_count; i++)

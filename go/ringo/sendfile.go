@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -40,13 +41,18 @@ func (e *Engine) Sendfile(ctx context.Context, dst net.Conn, src *os.File, off, 
 		return 0, opError(dst, context.Cause(ctx))
 	}
 	var sent int64
-	stop := context.AfterFunc(ctx, func() { dst.SetWriteDeadline(time.Unix(1, 0)) })
+	expired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		dst.SetWriteDeadline(time.Unix(1, 0))
+		close(expired)
+	})
 	if conn, ok := dst.(syscall.Conn); ok {
 		sent, err = sendfilePolled(conn, src, off, n)
 	} else {
 		sent, err = io.Copy(dst, io.NewSectionReader(src, off, n))
 	}
 	if !stop() {
+		<-expired // Else the deadline might be set after it was cleared.
 		dst.SetWriteDeadline(time.Time{})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = context.Cause(ctx)
@@ -82,6 +88,7 @@ func sendfileLength(src *os.File, off, n int64) (int64, error) {
 // sendfileChunk bounds one sendfile(2), which cannot be interrupted while it waits for the disk.
 const sendfileChunk = 1 << 20
 
+// sendfilePolled gives the one error that ended it as it is, so that its Timeout can be asked for.
 func sendfilePolled(dst syscall.Conn, src *os.File, off, n int64) (sent int64, err error) {
 	raw, err := dst.SyscallConn()
 	if err != nil {
@@ -91,30 +98,28 @@ func sendfilePolled(dst syscall.Conn, src *os.File, off, n int64) (sent int64, e
 	if err != nil {
 		return 0, err
 	}
-	var sendErr error
-	err = srcRaw.Control(func(from uintptr) {
-		sendErr = raw.Write(func(to uintptr) bool {
-			for sent < n && err == nil {
-				var moved int
+	var failed, blocked error
+	closed := srcRaw.Control(func(from uintptr) {
+		blocked = raw.Write(func(to uintptr) bool {
+			for sent < n && failed == nil {
 				where := off + sent
-				moved, err = syscall.Sendfile(int(to), int(from), &where, int(min(n-sent, sendfileChunk)))
-				if err == syscall.EINTR {
-					err = nil
-					continue
-				}
-				if err == syscall.EAGAIN {
-					err = nil
+				moved, err := syscall.Sendfile(int(to), int(from), &where, int(min(n-sent, sendfileChunk)))
+				switch {
+				case err == syscall.EINTR:
+				case err == syscall.EAGAIN:
 					return false
-				}
-				if moved == 0 {
+				case err != nil:
+					failed = err
+				case moved == 0: // The file is shorter than it was.
 					return true
+				default:
+					sent += int64(moved)
 				}
-				sent += int64(max(moved, 0))
 			}
 			return true
 		})
 	})
-	return sent, errors.Join(err, sendErr)
+	return sent, cmp.Or(failed, blocked, closed)
 }
 
 // SendfileFunc sends like Sendfile, through a loop, and calls fn on the loop's goroutine with

@@ -151,9 +151,15 @@ NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 -include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d)
 
-bench: bin/ringo ## Run the benchmarks: Go's own, then tests/bench/run
-	@$(GO) test -run '^$$' -bench . -benchmem ./go/...
-	@if [ -x tests/bench/run ]; then tests/bench/run; fi
+bench: bin/ringo build/bench/nop ## Run the benchmarks side by side; BENCH names some of "nop readfiles serve"
+	@.ci/setup bench
+	@$(GO) run ./tests/bench $(BENCH)
+
+BENCH ?= nop readfiles serve
+
+build/bench/nop: tests/bench/c/nop.c build/libringo.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -Icsrc -o $@ $< build/libringo.a $(C_LIBS)
 
 ## Check
 

@@ -3,6 +3,7 @@ package ringo
 import (
 	"context"
 	"iter"
+	"runtime"
 	"sync"
 
 	"github.com/ringo-io/ringo/csrc"
@@ -22,8 +23,8 @@ type FileData struct {
 }
 
 // ReadFiles reads many files, in the order of names, and yields each with its data or its error.
-// Reading runs ahead of the consumer by a bounded number of files, many at once, on rings driven
-// by one other goroutine: it needs a fraction of the CPU time of as many goroutines with
+// Reading runs ahead of the consumer by a bounded number of files, many at once, on a few rings
+// each driven by one goroutine: it needs a fraction of the CPU time of as many goroutines with
 // os.ReadFile. When ctx ends, the names not yet read are yielded with the cause. Breaking out of
 // the loop stops the reading.
 func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileData, error] {
@@ -33,10 +34,11 @@ func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileDa
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		r := &filesReader{engine: e, names: names, parts: make(chan []fileResult, 1)}
+		r := &filesReader{engine: e, names: names, parts: make(chan chan []fileResult, runtime.GOMAXPROCS(0)-1)}
 		go r.run(ctx)
 		defer r.end(cancel)
-		for part := range r.parts {
+		for ch := range r.parts {
+			part := <-ch
 			for i := range part {
 				if !yield(FileData{part[i].name, part[i].data}, part[i].err) {
 					return
@@ -52,26 +54,30 @@ type fileResult struct {
 	err  error
 }
 
-// A filesReader is the goroutine that reads ahead for ReadFiles.
+// A filesReader reads ahead for ReadFiles, a part of the names on each of as many goroutines as
+// can run at once; parts has the results to come, in order.
 type filesReader struct {
 	engine *Engine
 	names  []string
-	parts  chan []fileResult
+	parts  chan chan []fileResult
 }
 
 // end stops the reading and waits for it.
 func (r *filesReader) end(cancel context.CancelFunc) {
 	cancel()
-	for range r.parts {
+	for ch := range r.parts {
+		<-ch
 	}
 }
 
 func (r *filesReader) run(ctx context.Context) {
 	defer close(r.parts)
 	for len(r.names) > 0 {
-		n := min(len(r.names), batchNames)
-		r.parts <- r.engine.readPart(ctx, r.names[:n])
-		r.names = r.names[n:]
+		names := r.names[:min(len(r.names), batchNames)]
+		r.names = r.names[len(names):]
+		ch := make(chan []fileResult, 1)
+		r.parts <- ch
+		go func() { ch <- r.engine.readPart(ctx, names) }()
 	}
 }
 

@@ -1,0 +1,148 @@
+// Command bench measures ringo beside what people use now, side by side in one run.
+//
+//	go run ./tests/bench nop         a NOP posted again from its own callback, in Go and in C
+//	go run ./tests/bench readfiles   40,000 small files: ReadFiles against os.ReadFile
+//	go run ./tests/bench serve       1 KiB and 1 MiB over HTTP against nginx
+//
+// Arms are interleaved; a verdict is the median of the ratios of each round, with the interval
+// that holds the true median with 95 % probability. CPU time is user + system of the whole
+// process, the kernel's io-wq workers included.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sort"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 9, "rounds; 9 are the least that give an interval of 95 %")
+	seconds := flag.Float64("seconds", 5, "how long each arm of serve runs in a round")
+	dir := flag.String("dir", os.TempDir(), "where files to read and serve are made")
+	binary := flag.String("ringo", "bin/ringo", "the command to measure")
+	flag.Parse()
+	benchmarks := map[string]func() error{
+		"nop":       func() error { return benchNop(*rounds) },
+		"readfiles": func() error { return benchReadFiles(*rounds, *dir) },
+		"serve":     func() error { return benchServe(*rounds, *seconds, *dir, *binary) },
+	}
+	for _, name := range flag.Args() {
+		run, known := benchmarks[name]
+		if !known {
+			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are nop, readfiles and serve\n", name)
+			os.Exit(2)
+		}
+		if err := run(); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// A sample is one arm of one round.
+type sample struct {
+	ops  float64
+	wall time.Duration
+	cpu  time.Duration
+	p99  time.Duration // where known
+}
+
+func (s sample) perSecond() float64 { return s.ops / s.wall.Seconds() }
+func (s sample) cpuPerOp() float64  { return float64(s.cpu.Nanoseconds()) / s.ops }
+
+// An arm is one of the things compared.
+type arm struct {
+	name string
+	run  func() (sample, error)
+}
+
+// interleave runs the arms in turn, A B A B.
+func interleave(rounds int, arms ...arm) ([][]sample, error) {
+	samples := make([][]sample, len(arms))
+	for range rounds {
+		for i, a := range arms {
+			s, err := a.run()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", a.name, err)
+			}
+			samples[i] = append(samples[i], s)
+		}
+	}
+	return samples, nil
+}
+
+// medians prints what an arm did by itself.
+func medians(name string, samples []sample) {
+	fmt.Printf("  %-28s %10.0f /s  %8.0f ns CPU per op", name,
+		median(each(samples, sample.perSecond)), median(each(samples, sample.cpuPerOp)))
+	if samples[0].p99 > 0 {
+		p99 := median(each(samples, func(s sample) float64 { return float64(s.p99) }))
+		fmt.Printf("  p99 %v", time.Duration(p99).Round(time.Microsecond))
+	}
+	fmt.Println()
+}
+
+// ratios prints how the first arm stands to the second, round by round.
+func ratios(what string, a, b []sample, of func(sample) float64) {
+	var r []float64
+	for i := range a {
+		r = append(r, of(a[i])/of(b[i]))
+	}
+	sort.Float64s(r)
+	low, high := interval(len(r))
+	fmt.Printf("  %-28s %.2fx  (95 %% of %.2f to %.2f)\n", what, median(r), r[low], r[high])
+}
+
+// interval gives the order statistics that enclose the median with at least 95 % probability:
+// the second and the second to last of nine, all of fewer.
+func interval(n int) (low, high int) {
+	probability, term := 0.0, 1.0
+	for range n {
+		term /= 2
+	}
+	for k := 0; k < n/2; k++ {
+		probability += 2 * term
+		if probability > 0.05 {
+			return max(k-1, 0), n - 1 - max(k-1, 0)
+		}
+		term = term * float64(n-k) / float64(k+1)
+		low = k
+	}
+	return low, n - 1 - low
+}
+
+func each(samples []sample, of func(sample) float64) []float64 {
+	values := make([]float64, len(samples))
+	for i, s := range samples {
+		values[i] = of(s)
+	}
+	return values
+}
+
+func median(values []float64) float64 {
+	sorted := append([]float64(nil), values...)
+	sort.Float64s(sorted)
+	if n := len(sorted); n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[len(sorted)/2]
+}
+
+// measure runs f in this process.
+func measure(ops int, f func() error) (sample, error) {
+	cpu, start := processCPU(), time.Now()
+	err := f()
+	return sample{ops: float64(ops), wall: time.Since(start), cpu: processCPU() - cpu}, err
+}
+
+func processCPU() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
+		panic(err)
+	}
+	return time.Duration(t.Nano())
+}

@@ -56,8 +56,9 @@ func errnoOf(ret C.int) error {
 }
 
 // A Deliverer takes the completions of one turn on the loop's goroutine. It may write new ops to
-// outbox and returns how many it wrote, and whether it wants to be called again after the next
-// turn even if nothing completes. Neither slice may be kept.
+// outbox, whose last SlotlessRoom places are for as many of Cancel and ReturnBuffer wherever they
+// stand; it returns how many it wrote, and whether it wants to be called again after the next turn
+// even if nothing completes. Neither slice may be kept.
 type Deliverer interface {
 	Deliver(completions []Completion, outbox []Op) (written int, again bool)
 }
@@ -109,7 +110,7 @@ func ringoDeliver(context C.uintptr_t, completions *C.struct_ringo_completion, c
 	l := (*running.Load())[context]
 	written, again := l.deliverer.Deliver(
 		unsafe.Slice((*Completion)(unsafe.Pointer(completions)), count),
-		unsafe.Slice((*Op)(unsafe.Pointer(ops)), room))
+		unsafe.Slice((*Op)(unsafe.Pointer(ops)), room+C.RINGO_SLOTLESS_ROOM))
 	if again {
 		return C.uint32_t(written) | C.RINGO_DELIVER_AGAIN
 	}

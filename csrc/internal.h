@@ -96,6 +96,9 @@ struct kernel_open_how {
 
 #define NO_SLOT UINT32_MAX
 
+/* Ops that deliver may give in one call, at most. */
+#define OUTBOX_CAPACITY (4096u + RINGO_SLOTLESS_ROOM)
+
 /* Results taken from the backend in one turn, at most: bounds the size of a delivery. */
 #define REAP_LIMIT 1024u
 

@@ -24,8 +24,6 @@
 
 #include "internal.h"
 
-#define OUTBOX_CAPACITY 4096u
-
 struct loop_policy {
 	uint32_t submit_threshold;
 	int64_t submit_delay_ns;
@@ -291,7 +289,8 @@ static int loop_turn(struct ringo_loop *loop)
 static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context)
 {
 	struct ring *ring = &loop->ring;
-	uint32_t room = at_most(ring->reserve - ring->own_in_use, OUTBOX_CAPACITY);
+	uint32_t room =
+		at_most(ring->reserve - ring->own_in_use, OUTBOX_CAPACITY - RINGO_SLOTLESS_ROOM);
 	uint32_t ret;
 
 	if (ring->completion_count == 0 && !loop->again)
@@ -304,7 +303,7 @@ static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr
 	ring->completion_count = 0;
 	loop->again = ret & RINGO_DELIVER_AGAIN;
 	loop->outbox_count = ret & ~RINGO_DELIVER_AGAIN;
-	assert(loop->outbox_count <= room);
+	assert(loop->outbox_count <= room + RINGO_SLOTLESS_ROOM);
 }
 
 /* Running and stopping. */

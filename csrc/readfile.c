@@ -65,8 +65,7 @@ static enum step wait_for_writer(struct slot *slot)
 {
 	slot->phase = READFILE_WAITING;
 	slot->attempts = 1;
-	slot->hop = (struct hop){
-		.opcode = KERNEL_POLL_ADD, .fd = slot->file, .op_flags = POLLIN};
+	slot->hop = (struct hop){.opcode = KERNEL_POLL_ADD, .fd = slot->file, .op_flags = POLLIN};
 	return STEP_SUBMIT;
 }
 

@@ -242,14 +242,17 @@ struct ringo_features {
 };
 
 /*
- * Called on the loop's thread with the completions of one turn (0..count). It may write up to
- * `room` new ops to `ops`; they start in the next turn. Returns how many it wrote; or that number
- * with RINGO_DELIVER_AGAIN set, to be called again after the next turn even if nothing completes.
- * It must not block, and must return.
+ * Called on the loop's thread with the completions of one turn (0..count). It may write new ops to
+ * `ops`, which start in the next turn: up to `room` that need a slot, and beside those up to
+ * RINGO_SLOTLESS_ROOM of CANCEL and RETURN_BUFFER, so that a full loop can still be relieved; an op
+ * beyond the reserve ends with -EAGAIN. Returns how many it wrote; or that number with
+ * RINGO_DELIVER_AGAIN set, to be called again after the next turn even if nothing completes. It
+ * must not block, and must return.
  */
 typedef uint32_t (*ringo_deliver)(uintptr_t context, const struct ringo_completion *completions,
 				  uint32_t count, struct ringo_op *ops, uint32_t room);
 #define RINGO_DELIVER_AGAIN (1u << 31)
+#define RINGO_SLOTLESS_ROOM 1024u
 
 /*
  * Opens a loop on the calling thread. -EINVAL an option out of range; -EPERM io_uring forbidden

@@ -269,6 +269,10 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 		ring->ended_posted += !own;
 		return;
 	}
+	if (own && ring->own_in_use == ring->reserve) {
+		ring_emit(ring, op->user_data, -EAGAIN, 0, 0);
+		return;
+	}
 	slot = slot_take(ring, op, own);
 	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
 	slot_step(ring, slot,
@@ -492,10 +496,10 @@ static int slots_open(struct ring *ring, const struct ringo_options *options, bo
 {
 	ring->reserve = shared ? 0 : options->reserve;
 	ring->slot_count = options->depth + ring->reserve;
-	/* Between two deliveries: every op taken in may end at once (reserve + 2 * depth with the
-	 * cancels), every slot may be cancelled, every one that yielded may end, and each result
-	 * reaped gives at most data and an end. */
-	ring->completion_capacity = 4 * ring->slot_count + 2 * REAP_LIMIT;
+	/* Between two deliveries: every op taken in may end at once (the outbox, and 2 * depth with
+	 * the cancels), every slot may be cancelled, every one that yielded may end, and each
+	 * result reaped gives at most data and an end. */
+	ring->completion_capacity = 4 * ring->slot_count + OUTBOX_CAPACITY + 2 * REAP_LIMIT;
 	ring->free_head = NO_SLOT;
 	ring->ready = ring->parked = ring->yielded =
 		(struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};

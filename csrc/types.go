@@ -69,6 +69,9 @@ const (
 // PostFlush is RINGO_POST_FLUSH.
 const PostFlush = 1 << 0
 
+// SlotlessRoom is RINGO_SLOTLESS_ROOM.
+const SlotlessRoom = 1024
+
 // StopHow is enum ringo_stop.
 type StopHow int
 

@@ -33,6 +33,7 @@ type loop struct {
 	// own
 	outbox   []csrc.Op // C's memory, during a delivery
 	written  int
+	slotted  int       // of those written, how many need a slot
 	overflow []csrc.Op // what had no room in the outbox
 	freed    []int32   // posted waiters whose operation ended in this delivery
 	yield    bool      // GOMAXPROCS is 1: let the woken run before going back into C
@@ -84,8 +85,8 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 // Deliver implements csrc.Deliverer.
 func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written int, again bool) {
 	l.outbox, l.clock = outbox, time.Time{}
-	l.written = copy(outbox, l.overflow)
-	l.overflow = l.overflow[:copy(l.overflow, l.overflow[l.written:])]
+	l.written, l.slotted = 0, 0
+	l.putOverflow()
 	for i := range completions {
 		l.complete(&completions[i])
 	}
@@ -122,12 +123,33 @@ func (l *loop) onLoop() bool { return caller() == l.self.Load() }
 
 // put queues an op from the loop's own goroutine for the next turn.
 func (l *loop) put(op *csrc.Op) {
-	if l.written < len(l.outbox) && len(l.overflow) == 0 {
-		l.outbox[l.written] = *op
-		l.written++
-		return
+	if len(l.overflow) > 0 || !l.fits(op) {
+		l.overflow = append(l.overflow, *op)
 	}
-	l.overflow = append(l.overflow, *op)
+}
+
+// putOverflow queues what did not fit before, in order: a cancel stays behind its operation.
+func (l *loop) putOverflow() {
+	n := 0
+	for n < len(l.overflow) && l.fits(&l.overflow[n]) {
+		n++
+	}
+	l.overflow = l.overflow[:copy(l.overflow, l.overflow[n:])]
+}
+
+// fits queues op if the outbox has room for it. The last places are for ops that need no slot, for
+// they may be what a loop that is full waits for.
+func (l *loop) fits(op *csrc.Op) bool {
+	slotless := op.Code == csrc.Cancel || op.Code == csrc.ReturnBuffer
+	if l.written == len(l.outbox) || (!slotless && l.slotted == len(l.outbox)-csrc.SlotlessRoom) {
+		return false
+	}
+	l.outbox[l.written] = *op
+	l.written++
+	if !slotless {
+		l.slotted++
+	}
+	return true
 }
 
 // postOwn posts op from the loop's own goroutine.

@@ -17,6 +17,7 @@ import (
 //	listing    the directory's entries          sending
 //	sending    Sent                             reading, lingering, or closed
 //	lingering  the peer's end, or a timer       closed
+//	closed     never
 type state uint8
 
 const (
@@ -27,6 +28,7 @@ const (
 	listing
 	sending
 	lingering
+	closed
 )
 
 const (
@@ -48,6 +50,7 @@ type conn struct {
 	timing    bool // a request has begun to come in, and its time is running
 	last      bool // the connection ends with what is being sent
 	lingers   bool // and what the peer goes on sending is read for a while
+	delayed   bool // the plan's answer is ready, and waits for what is being sent
 
 	request request
 	headLen int // bytes of the request's head
@@ -76,7 +79,7 @@ func (c *conn) Data(rc *ringo.Conn, p []byte) {
 		c.peerEnded(rc)
 	case c.state == lingering:
 		if c.lingered += len(p); c.lingered > lingerMax {
-			rc.Close()
+			c.close(rc)
 		}
 	case c.state == reading || c.state == skipping:
 		if len(c.input) > 0 {
@@ -98,7 +101,7 @@ func (c *conn) peerEnded(rc *ringo.Conn) {
 	c.ended = true
 	switch c.state {
 	case reading, skipping, lingering:
-		rc.Close()
+		c.close(rc)
 	}
 }
 
@@ -142,8 +145,11 @@ func (c *conn) readHead(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 	case more:
 		return 0, true
 	case closing:
-		rc.Close()
-		return 0, true
+		c.last = true
+		if len(c.out) == 0 {
+			c.close(rc)
+		}
+		return len(buf), true
 	case failed:
 		c.refuse(rc, c.request.status)
 		return len(buf), true
@@ -211,13 +217,12 @@ func (c *conn) answer(rc *ringo.Conn) {
 		c.plan.mustClose()
 	}
 	out := c.gather(rc)
-	c.out = c.responder.appendHead(out, &c.plan)
-	if cap(c.out) != cap(out) {
-		// A head larger than the output memory: nothing a client in good faith asks for.
-		c.out = nil
-		rc.Close()
+	with := c.responder.appendHead(out, &c.plan)
+	if cap(with) != cap(out) {
+		c.delay(rc)
 		return
 	}
+	c.out = with
 	c.last = c.plan.close
 	if c.file >= 0 && c.plan.fileLen > 0 && !c.appendFile() {
 		how := c.service.server.Sendfile
@@ -231,6 +236,18 @@ func (c *conn) answer(rc *ringo.Conn) {
 	if c.last || len(c.rest) > 0 || cap(c.out)-len(c.out) < answerRoom {
 		c.flush(rc)
 	}
+}
+
+// delay sends what was gathered first: a redirect may be too long to be put behind it. No head is
+// longer than the whole output memory.
+func (c *conn) delay(rc *ringo.Conn) {
+	c.closeFile(rc)
+	if len(c.out) == 0 {
+		c.close(rc)
+		return
+	}
+	c.delayed = true
+	c.flush(rc)
 }
 
 const (
@@ -284,37 +301,42 @@ func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 	c.closeFile(rc)
 	if err != nil || !whole {
 		// A file that became shorter than announced cannot be mended: never pad, never go on.
-		rc.Close()
+		c.close(rc)
 		return
 	}
 	if len(c.rest) > 0 {
 		c.flush(rc)
 		return
 	}
-	if c.last {
+	switch {
+	case c.delayed:
+		c.delayed = false
+		c.goOn(rc, stepAnswer)
+	case c.last:
 		c.end(rc)
-		return
+	default:
+		c.request.reset()
+		c.proceed(rc)
 	}
-	c.request.reset()
-	c.proceed(rc)
 }
 
 // proceed goes on with the input after an answer.
 func (c *conn) proceed(rc *ringo.Conn) {
 	c.state = reading
 	c.process(rc, c.input)
-	if c.state == reading {
+	if c.state == reading || c.state == skipping {
 		rc.Resume()
 	}
-	if c.ended && c.state == reading {
-		rc.Close()
+	if c.ended && (c.state == reading || c.state == skipping) {
+		c.close(rc)
 	}
 }
 
-// end is the end of a connection whose last answer is sent.
+// end is the end of a connection whose last answer is sent. A stopping server lingers as well: the
+// client may be sending another request, and the reset that would follow could cost it this answer.
 func (c *conn) end(rc *ringo.Conn) {
-	if !c.lingers || c.ended {
-		rc.Close()
+	if c.ended || !c.lingers && !c.draining && len(c.input) == 0 {
+		c.close(rc)
 		return
 	}
 	c.state = lingering
@@ -322,6 +344,12 @@ func (c *conn) end(rc *ringo.Conn) {
 	rc.CloseWrite()
 	rc.SetTimer(lingerTime)
 	rc.Resume()
+}
+
+// close ends the connection at once; nothing of the input is looked at any more.
+func (c *conn) close(rc *ringo.Conn) {
+	c.state = closed
+	rc.Close()
 }
 
 // Timer implements ringo.Handler.
@@ -333,11 +361,11 @@ func (c *conn) Timer(rc *ringo.Conn) {
 			c.refuse(rc, 408)
 			return
 		}
-		rc.Close()
+		c.close(rc)
 	case sending:
 		c.judgeProgress(rc)
 	case lingering:
-		rc.Close()
+		c.close(rc)
 	default:
 		rc.SetTimer(c.service.limits.stall)
 	}
@@ -347,7 +375,7 @@ func (c *conn) Timer(rc *ringo.Conn) {
 func (c *conn) judgeProgress(rc *ringo.Conn) {
 	acked, known := rc.Acked()
 	if known && c.acked > 0 && acked-c.acked < c.service.limits.stallBytes {
-		rc.Close()
+		c.close(rc)
 		return
 	}
 	c.acked = max(acked, 1)
@@ -358,7 +386,7 @@ func (c *conn) judgeProgress(rc *ringo.Conn) {
 func (c *conn) Drain(rc *ringo.Conn) {
 	c.draining = true
 	if c.state == reading && len(c.input) == 0 {
-		rc.Close()
+		c.close(rc)
 	}
 }
 

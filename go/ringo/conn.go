@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"os"
@@ -54,7 +55,7 @@ type Conn struct {
 	err     error
 
 	receiving ticket
-	held      []csrc.Completion // received while paused: their buffers are still ours
+	held      []heldInput // received while paused
 	paused    bool
 	stopping  bool // receiving was asked to end, because of paused
 
@@ -67,6 +68,13 @@ type Conn struct {
 	wheeled                  bool
 	wheelNext, wheelPrevious *Conn
 	next, previous           *Conn // of the port's connections
+}
+
+// heldInput is what one completion brought while its connection was paused: the bytes, copied, or
+// else how the stream ended.
+type heldInput struct {
+	data   []byte
+	result int64
 }
 
 // The sinks of a connection's operations are the connection itself under other types.
@@ -102,7 +110,7 @@ func (c *Conn) receive() {
 
 func (r *connReceive) complete(_ *loop, completion *csrc.Completion) {
 	c := (*Conn)(r)
-	stopped := c.stopping && completion.Result == -int64(syscall.ECANCELED)
+	asked := c.stopping && completion.Result == -int64(syscall.ECANCELED)
 	if completion.Flags&csrc.More == 0 {
 		c.receiving = sinkless
 		c.stopping = false
@@ -111,7 +119,7 @@ func (r *connReceive) complete(_ *loop, completion *csrc.Completion) {
 	switch {
 	case c.closing:
 		c.returnBuffer(completion)
-	case stopped:
+	case asked:
 	case c.paused:
 		c.hold(completion)
 	default:
@@ -125,17 +133,28 @@ func (r *connReceive) complete(_ *loop, completion *csrc.Completion) {
 
 // received hands on what a completion brought.
 func (c *Conn) received(completion *csrc.Completion) {
-	switch {
-	case completion.Result > 0:
-		start := int(completion.Extra) * c.loop.bufSize
-		c.handler.Data(c, c.loop.buffers[start:start+int(completion.Result)])
+	if completion.Result > 0 {
+		c.handler.Data(c, c.bytesOf(completion))
 		c.returnBuffer(completion)
-	case completion.Result == 0:
+		return
+	}
+	c.streamEnded(completion.Result)
+}
+
+// streamEnded says how receiving came to its end.
+func (c *Conn) streamEnded(result int64) {
+	if result == 0 {
 		c.ended = true
 		c.handler.Data(c, nil)
-	default:
-		c.fail(os.NewSyscallError("recv", errorOf(completion.Result)))
+		return
 	}
+	c.fail(os.NewSyscallError("recv", errorOf(result)))
+}
+
+// bytesOf are the bytes a completion brought, in one of the loop's buffers.
+func (c *Conn) bytesOf(completion *csrc.Completion) []byte {
+	start := int(completion.Extra) * c.loop.bufSize
+	return c.loop.buffers[start : start+int(completion.Result)]
 }
 
 func (c *Conn) returnBuffer(completion *csrc.Completion) {
@@ -144,9 +163,15 @@ func (c *Conn) returnBuffer(completion *csrc.Completion) {
 	}
 }
 
-// hold keeps what came while paused, and stops the kernel from bringing more.
+// hold keeps what came while paused, and stops the kernel from bringing more. The buffer goes back
+// at once: all connections share a few, and a pause may last.
 func (c *Conn) hold(completion *csrc.Completion) {
-	c.held = append(c.held, *completion)
+	input := heldInput{result: completion.Result}
+	if completion.Result > 0 {
+		input.data = bytes.Clone(c.bytesOf(completion))
+		c.returnBuffer(completion)
+	}
+	c.held = append(c.held, input)
 	if c.receiving != sinkless && !c.stopping {
 		c.stopping = true
 		c.loop.cancel(c.receiving)
@@ -163,9 +188,13 @@ func (c *Conn) Resume() {
 	}
 	c.paused = false
 	for len(c.held) > 0 && !c.paused && !c.closing {
-		completion := c.held[0]
+		input := c.held[0]
 		c.held = c.held[1:]
-		c.received(&completion)
+		if input.result > 0 {
+			c.handler.Data(c, input.data)
+		} else {
+			c.streamEnded(input.result)
+		}
 	}
 	if !c.paused {
 		c.receive()
@@ -402,7 +431,11 @@ const (
 
 // SetTimer makes Timer come in d, up to 200 ms late, instead of when it was set before; 0 means
 // never.
-func (c *Conn) SetTimer(d time.Duration) { c.loop.wheel.set(c, d) }
+func (c *Conn) SetTimer(d time.Duration) {
+	if !c.closing {
+		c.loop.wheel.set(c, d)
+	}
+}
 
 func (c *Conn) fireTimer() {
 	if !c.closing {
@@ -454,9 +487,6 @@ func (c *Conn) fail(err error) {
 		if t != sinkless {
 			c.loop.cancel(t)
 		}
-	}
-	for i := range c.held {
-		c.returnBuffer(&c.held[i])
 	}
 	c.held = nil
 	c.finishClose()

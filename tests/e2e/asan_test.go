@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+
+//go:build asan
+
+package e2e
+
+func init() { buildFlags = append(buildFlags, "-asan") }

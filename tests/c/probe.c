@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel and the build offer, and the names of ops. */
+#include "check.h"
+
+#include <linux/io_uring.h>
+
+static void test_probe(void **state)
+{
+	struct ringo_features features;
+	int fds = count_fds();
+
+	(void)state;
+	memset(&features, 0xff, sizeof(features));
+	assert_int_equal(ringo_probe(&features), 0);
+	assert_int_equal(count_fds(), fds);
+	assert_true(memchr(features.liburing, '\0', sizeof(features.liburing)) != NULL);
+	assert_in_range(strlen(features.liburing), 3, sizeof(features.liburing) - 1);
+	if (features.uring_error == -EPERM || features.uring_error == -ENOSYS) {
+		assert_int_equal(features.backend, RINGO_BACKEND_THREADS);
+		skip_program("no io_uring here");
+	}
+	assert_int_equal(features.uring_error, 0);
+	assert_int_equal(features.backend, RINGO_BACKEND_URING);
+	/* A loop's ring belongs to its thread: SINGLE_ISSUER, DEFER_TASKRUN. */
+	assert_int_equal(features.setup_flags & (1u << 12 | 1u << 13), 1u << 12 | 1u << 13);
+	assert_true(features.ring_features & IORING_FEAT_NODROP);
+	/* Linux 6.1 has all but PIPE, which works without the ring as well. */
+	for (uint32_t code = 0; code < RINGO_CODE_COUNT; code++)
+		if (code == RINGO_PIPE)
+			assert_in_range(features.supported[code], 1, 2);
+		else
+			assert_int_equal(features.supported[code], 1);
+}
+
+static void test_names_and_kernels(void **state)
+{
+	static const char *const names[] = {
+		"nop",      "openat2",       "read",     "write",     "fsync",    "statx",
+		"close",    "renameat",      "unlinkat", "splice",    "pipe",     "poll",
+		"timeout",  "cancel",        "accept",   "recv",      "send",     "sendmsg",
+		"shutdown", "return_buffer", "readfile", "writefile", "sendfile",
+	};
+
+	(void)state;
+	assert_int_equal(LENGTH_OF(names), RINGO_CODE_COUNT);
+	for (uint32_t code = 0; code < RINGO_CODE_COUNT; code++) {
+		unsigned int major, minor;
+
+		assert_string_equal(ringo_code_name(code), names[code]);
+		assert_int_equal(sscanf(ringo_code_kernel(code), "%u.%u", &major, &minor), 2);
+		assert_in_range(major, 5, 6);
+	}
+	assert_string_equal(ringo_code_kernel(RINGO_OPENAT2), "5.6");
+	assert_null(ringo_code_name(RINGO_CODE_COUNT));
+	assert_null(ringo_code_kernel(RINGO_CODE_COUNT));
+	assert_null(ringo_code_name(UINT32_MAX));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_names_and_kernels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* SENDFILE by every strategy, to Unix and TCP sockets: sizes, offsets, headers, and what it
+ * refuses. */
+#include "check.h"
+
+enum { SEED = 61, LARGEST = 5 << 20 };
+
+static unsigned char got[LARGEST + 4096];
+
+static const uint32_t strategies[] = {RINGO_SENDFILE_AUTO, RINGO_SENDFILE_SPLICE,
+				      RINGO_SENDFILE_COPY, RINGO_SENDFILE_SYSCALL};
+
+struct reader {
+	pthread_t thread;
+	int fd;
+	size_t length, done;
+};
+
+static void *read_all(void *context)
+{
+	struct reader *r = context;
+
+	r->done = read_fully(r->fd, got, r->length);
+	return NULL;
+}
+
+static struct reader *start_reader(int fd, size_t length)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+
+	must(r != NULL && length <= sizeof(got));
+	r->fd = fd;
+	r->length = length;
+	must(pthread_create(&r->thread, NULL, read_all, r) == 0);
+	return r;
+}
+
+static size_t finish_reader(struct reader *r)
+{
+	size_t done;
+
+	pthread_join(r->thread, NULL);
+	done = r->done;
+	free(r);
+	return done;
+}
+
+static void send_sizes(int ends[2])
+{
+	static const size_t sizes[] = {0, 1, 65535, 65536, 65537, LARGEST};
+	static const char header[] = "HTTP/1.1 200 OK\r\n\r\n";
+	struct engine *e = engine_open(OPTIONS(0));
+	int file = make_file(SEED, 0, LARGEST);
+
+	for (size_t s = 0; s < LENGTH_OF(strategies); s++)
+		for (size_t i = 0; i < 2 * LENGTH_OF(sizes); i++) {
+			size_t size = sizes[i / 2], before = i % 2 ? sizeof(header) : 0;
+			int64_t offset = size < LARGEST ? (int64_t)(i * 1000) : 0;
+			struct reader *r = start_reader(ends[1], before + size);
+			struct ringo_completion c =
+				engine_run(e, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0],
+						 .length = size, .offset = offset,
+						 .argument = strategies[s] | RINGO_SENDFILE_MORE,
+						 .address = ADDRESS(header), .argument2 = before));
+
+			assert_int_equal(c.result, size);
+			assert_int_equal(c.extra, 0);
+			/* MORE must not hold it for ever: a NODELAY, or time, pushes it out. */
+			assert_int_equal(finish_reader(r), before + size);
+			assert_memory_equal(got, header, before);
+			assert_int_equal(first_wrong(got + before, size, SEED, (uint64_t)offset),
+					 size);
+		}
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+/* As long as SIGPIPE would end the process, sendfile(2) is not called. */
+static void test_unix_with_sigpipe_deadly(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	send_sizes(ends);
+}
+
+static void test_unix(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	must(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	make_pair(ends, SOCK_NONBLOCK);
+	send_sizes(ends);
+}
+
+static void test_tcp(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	make_tcp_pair(ends, SOCK_NONBLOCK);
+	send_sizes(ends);
+}
+
+static void test_far_offset_and_end_of_file(void **state)
+{
+	static const int64_t far = (INT64_C(5) << 30) + 123;
+	struct engine *e = engine_open(OPTIONS(0));
+	int file = make_file(SEED, (uint64_t)far, 100000), ends[2];
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	for (size_t s = 0; s < LENGTH_OF(strategies); s++)
+		for (size_t extra = 0; extra <= 70000; extra += 35000) {
+			struct reader *r = start_reader(ends[1], 100000);
+			struct ringo_completion c =
+				engine_run(e, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0],
+						 .length = 100000 + extra, .offset = far,
+						 .argument = strategies[s]));
+
+			/* Fewer than asked and no error: the file ended. */
+			assert_int_equal(c.result, 100000);
+			assert_int_equal(c.extra, 0);
+			finish_reader(r);
+			assert_int_equal(first_wrong(got, 100000, SEED, (uint64_t)far), 100000);
+			c = engine_run(e, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0],
+					     .length = 10, .offset = far + 100000,
+					     .argument = strategies[s]));
+			assert_int_equal(c.result, 0);
+			assert_int_equal(c.extra, 0);
+		}
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+static void test_what_is_refused(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(0));
+	int file = make_file(SEED, 0, 100), ends[2], blocking[2], pipe_ends[2], fds = count_fds();
+	struct ringo_op op = OP(.code = RINGO_SENDFILE, .fd = file, .length = 100);
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	make_pair(blocking, 0);
+	must(pipe2(pipe_ends, O_CLOEXEC) == 0 && close(pipe_ends[1]) == 0);
+	for (size_t s = 0; s < LENGTH_OF(strategies); s++) {
+		op.argument = strategies[s];
+		op.fd2 = blocking[0];
+		assert_int_equal(engine_result(e, op), -EINVAL);
+		op.fd2 = -1;
+		assert_int_equal(engine_result(e, op), -EBADF);
+		op.fd2 = ends[0];
+		op.offset = -1;
+		assert_int_equal(engine_result(e, op), -EINVAL);
+		op.offset = INT64_MAX;
+		assert_int_equal(engine_result(e, op), -EINVAL);
+		op.offset = 0;
+		op.fd = -1;
+		assert_int_equal(engine_result(e, op), -EBADF);
+		/* COPY reads an empty pipe, which gives nothing: the end. */
+		op.fd = pipe_ends[0];
+		assert_int_equal(engine_result(e, op),
+				 strategies[s] == RINGO_SENDFILE_COPY ? 0 : -ESPIPE);
+		op.fd = file;
+	}
+	op.argument = 4;
+	assert_int_equal(engine_result(e, op), -EINVAL);
+	close(ends[0]);
+	close(ends[1]);
+	close(blocking[0]);
+	close(blocking[1]);
+	close(pipe_ends[0]);
+	engine_close(e, RINGO_STOP_DRAIN);
+	assert_true(count_fds() < fds); /* the loop's and its pipes */
+	close(file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unix_with_sigpipe_deadly),
+		cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_far_offset_and_end_of_file),
+		cmocka_unit_test(test_what_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -68,6 +68,7 @@ static enum step start_statx(struct ring *ring, struct slot *slot)
 static enum step start_close(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
+	slot->cleaning = true; /* a close that is cancelled is a descriptor lost */
 	slot->hop = (struct hop){.opcode = KERNEL_CLOSE, .fd = slot->op.fd};
 	return STEP_SUBMIT;
 }

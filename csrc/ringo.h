@@ -86,6 +86,7 @@ struct ringo_batch;
  *              returns what the first read gave.
  *   WRITE, SEND, SENDMSG go on until all is written. SENDMSG advances msg_iov in place.
  *   PIPE       read end in the low, write end in the high 32 bits.
+ *   CLOSE      is never cancelled.
  *   TIMEOUT    0 when it expired.
  *   CANCEL     how many ops were asked to end, or -ENOENT. Needs no slot, is never refused for
  *              fullness, and sees every op posted before it, whichever way that came.

@@ -25,7 +25,8 @@ func (c *call) complete(_ *loop, completion *csrc.Completion) {
 
 // do runs op on some loop and waits for its end. When ctx ends first, op is cancelled; do still
 // returns only once the kernel has let go of all memory that op names, which stays pinned as long.
-func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte) (csrc.Completion, error) {
+// A caller that has one of the engine's holds says so.
+func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte, held bool) (csrc.Completion, error) {
 	l, err := e.blockingLoop()
 	if err != nil {
 		return csrc.Completion{}, err
@@ -40,7 +41,7 @@ func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte) (csrc.Com
 	}
 	c := calls.Get().(*call)
 	defer calls.Put(c)
-	t, err := l.postBlocking(ctx, op, c)
+	t, err := l.postBlocking(ctx, op, c, held)
 	if err != nil {
 		return csrc.Completion{}, err
 	}

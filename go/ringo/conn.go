@@ -384,10 +384,17 @@ type ignored struct{}
 func (ignored) complete(*loop, *csrc.Completion) {}
 
 // Work runs f on a goroutine of its own, for what may block, and then done on the loop, unless
-// the connection is closed by then.
+// the connection is closed by then. A closing engine waits for f, and closes a connection that
+// begins work then.
 func (c *Conn) Work(f, done func()) {
+	holds := &c.loop.engine.holds
+	if err := holds.take(); err != nil {
+		c.fail(err)
+		return
+	}
 	c.pending++
 	go func() {
+		defer holds.give()
 		f()
 		back := func(*loop) {
 			c.pending--
@@ -397,8 +404,8 @@ func (c *Conn) Work(f, done func()) {
 			c.release()
 			c.finishClose()
 		}
-		// Refused only when the engine is closed, and then nobody is left to tell.
-		_ = c.loop.do(back)
+		// Refused only when Shutdown did not wait, and then the loop has closed the connection.
+		_ = c.loop.do(back, true)
 	}()
 }
 

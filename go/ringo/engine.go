@@ -17,6 +17,7 @@ type Engine struct {
 	readLimit int64
 	chunks    chunkPool
 	batches   batchPool
+	holds     holds
 
 	closing   sync.Once
 	closed    chan struct{} // closed when Close or Shutdown begins
@@ -37,6 +38,7 @@ func New(options ...Option) (*Engine, error) {
 		closed:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
+	e.holds.init()
 	e.batches.init(e, c)
 	for range c.loops {
 		l, err := openLoop(e, c)
@@ -69,9 +71,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 	e.closing.Do(func() {
 		close(e.closed)
+		e.holds.close()
 		for _, l := range e.loops {
 			l.waiters.close()
-			l.c.Stop(csrc.StopDrain)
 		}
 		go e.release()
 	})
@@ -80,15 +82,22 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		return errors.Join(e.closeErrs...)
 	case <-ctx.Done():
 	}
+	e.batches.cancel()
 	for _, l := range e.loops {
-		l.stopNow()
+		l.stop(csrc.StopCancel)
 	}
 	<-e.stopped
-	return errors.Join(append(e.closeErrs, context.Cause(ctx))...)
+	return errors.Join(errors.Join(e.closeErrs...), context.Cause(ctx))
 }
 
-// release waits for the loops to end and gives back what the engine holds.
+// release waits for everything to end and gives back what the engine owns. The loops are told to
+// stop only when no call needs them for its further operations or for its cancel, since a loop
+// that stops takes neither.
 func (e *Engine) release() {
+	<-e.holds.none
+	for _, l := range e.loops {
+		l.stop(csrc.StopDrain)
+	}
 	for _, l := range e.loops {
 		<-l.done
 		if l.runErr != nil {

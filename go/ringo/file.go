@@ -96,7 +96,7 @@ func (f *File) transfer(code csrc.Code, p []byte, off int64) (n int, err error) 
 	controlErr := raw.Control(func(fd uintptr) {
 		op := csrc.Op{Code: code, FD: int32(fd), Address: addressOf(p), Length: uint64(len(p)), Offset: off}
 		var c csrc.Completion
-		c, err = f.engine.doOp(context.Background(), &op, p)
+		c, err = f.engine.doOp(context.Background(), &op, p, false)
 		if err != nil {
 			return
 		}

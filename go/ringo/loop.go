@@ -30,6 +30,9 @@ type loop struct {
 	gone bool
 	last csrc.Stats // when gone
 
+	stopMu  sync.Mutex
+	stopped csrc.StopHow // what the core was told
+
 	// own
 	outbox   []csrc.Op // C's memory, during a delivery
 	written  int
@@ -42,6 +45,7 @@ type loop struct {
 	wheel    timerWheel
 	clock    time.Time // of this delivery, when somebody asked
 	chunks   *chunk    // idle ones kept here, without the pool's lock
+	ports    map[*port]struct{}
 }
 
 // openLoop starts a loop's goroutine and waits until its ring is open.
@@ -51,6 +55,7 @@ func openLoop(e *Engine, c *config) (*loop, error) {
 		index:   len(e.loops),
 		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
 		done:    make(chan struct{}),
+		ports:   map[*port]struct{}{},
 		yield:   runtime.GOMAXPROCS(0) == 1,
 	}
 	opened := make(chan error)
@@ -76,8 +81,11 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 	l.wheel.init(l)
 	opened <- nil
 	l.runErr = l.c.Run(l)
+	for p := range l.ports {
+		p.abandon()
+	}
 	l.self.Store(0)
-	<-l.waiters.empty // posters on their way to a refused post
+	l.waiters.end() // waits for posters on their way to a refused post
 	l.close()
 	close(l.done)
 }
@@ -154,6 +162,9 @@ func (l *loop) fits(op *csrc.Op) bool {
 
 // postOwn posts op from the loop's own goroutine.
 func (l *loop) postOwn(op *csrc.Op, s sink) (ticket, error) {
+	if l.outbox == nil { // Not in a delivery: the core has ended, and port.abandon is at work.
+		return sinkless, ErrClosed
+	}
 	t, ok := l.waiters.takeOwn(s)
 	if !ok {
 		return sinkless, ErrFull
@@ -166,6 +177,9 @@ func (l *loop) postOwn(op *csrc.Op, s sink) (ticket, error) {
 // post posts op from any goroutine, without waiting for anything.
 func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
 	if l.onLoop() {
+		if isClosed(l.engine.closed) { // Else a chain of callbacks would keep Close from ending.
+			return sinkless, ErrClosed
+		}
 		return l.postOwn(op, s)
 	}
 	t, err := l.waiters.tryTake(s)
@@ -176,9 +190,9 @@ func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
 }
 
 // postBlocking posts op from a goroutine that may wait, until ctx ends, for a full engine; the
-// op is not held back.
-func (l *loop) postBlocking(ctx context.Context, op *csrc.Op, s sink) (ticket, error) {
-	t, err := l.waiters.take(ctx, s)
+// op is not held back. A caller that has one of the engine's holds may post while it closes.
+func (l *loop) postBlocking(ctx context.Context, op *csrc.Op, s sink, held bool) (ticket, error) {
+	t, err := l.waiters.take(ctx, s, held)
 	if err != nil {
 		return sinkless, err
 	}
@@ -226,12 +240,15 @@ func (l *loop) close() {
 	l.c.Close()
 }
 
-// stopNow makes a loop that is draining cancel everything.
-func (l *loop) stopNow() {
+// stop tells the core to stop, but never to cancel less than it was told before.
+func (l *loop) stop(how csrc.StopHow) {
+	l.stopMu.Lock()
+	defer l.stopMu.Unlock()
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	if !l.gone {
-		l.c.Stop(csrc.StopCancel)
+	if !l.gone && how > l.stopped {
+		l.stopped = how
+		l.c.Stop(how)
 	}
 }
 
@@ -282,7 +299,7 @@ type loopFunc func(*loop)
 func (f loopFunc) complete(l *loop, _ *csrc.Completion) { f(l) }
 
 // do runs f on the loop's goroutine, in its next delivery.
-func (l *loop) do(f func(*loop)) error {
-	_, err := l.postBlocking(context.Background(), &csrc.Op{Code: csrc.Nop}, loopFunc(f))
+func (l *loop) do(f func(*loop), held bool) error {
+	_, err := l.postBlocking(context.Background(), &csrc.Op{Code: csrc.Nop}, loopFunc(f), held)
 	return err
 }

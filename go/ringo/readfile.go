@@ -32,6 +32,10 @@ func (e *Engine) ReadFile(ctx context.Context, name string) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, pathError("read", name, context.Cause(ctx))
 	}
+	if err := e.holds.take(); err != nil {
+		return nil, pathError("read", name, err)
+	}
+	defer e.holds.give()
 	r := e.newFileRead(name)
 	r.ended = make(chan struct{})
 	t, err := r.post(ctx, l)
@@ -56,9 +60,15 @@ func (e *Engine) ReadFile(ctx context.Context, name string) ([]byte, error) {
 // ReadFileFunc reads the whole file and calls fn on a loop's goroutine with what ReadFile would
 // have returned. It never blocks; an error it returns itself means that fn will not be called.
 func (e *Engine) ReadFileFunc(name string, fn func([]byte, error)) error {
+	if err := e.holds.take(); err != nil {
+		return pathError("read", name, err)
+	}
 	r := e.newFileRead(name)
 	r.fn = fn
 	_, err := r.post(nil, e.anyLoop())
+	if err != nil {
+		e.holds.give()
+	}
 	return err
 }
 
@@ -90,7 +100,7 @@ func (r *fileRead) post(ctx context.Context, l *loop) (t ticket, err error) {
 		op.Address, op.Address2 = addressOf(r.chunk.path()), addressOf(r.chunk.data())
 		op.Length = dataSize
 		if ctx != nil {
-			t, err = l.postBlocking(ctx, &op, r)
+			t, err = l.postBlocking(ctx, &op, r, true)
 		} else {
 			t, err = l.post(&op, r)
 		}
@@ -113,7 +123,7 @@ func (r *fileRead) complete(l *loop, c *csrc.Completion) {
 	case r.fn == nil:
 		close(r.ended)
 	case r.file == nil:
-		r.fn(r.data, r.err)
+		r.call()
 	default:
 		go r.finish(l)
 	}
@@ -134,13 +144,20 @@ func (r *fileRead) take(c *csrc.Completion, chunk []byte) {
 	}
 }
 
+// call is the end of the callback form, and of its hold.
+func (r *fileRead) call() {
+	r.fn(r.data, r.err)
+	r.engine.holds.give()
+}
+
 // finish reads a large file for the callback form, away from the loop, and comes back for the
 // callback.
 func (r *fileRead) finish(l *loop) {
 	r.data, r.err = r.readRest(context.Background())
-	if err := l.do(func(*loop) { r.fn(r.data, r.err) }); err != nil {
-		// The loop is closing: nothing runs on it any more, and the caller is owed an answer.
-		r.fn(nil, pathError("read", r.name, err))
+	if err := l.do(func(*loop) { r.call() }, true); err != nil {
+		// Shutdown did not wait: nothing runs on the loop any more, and the caller is owed an answer.
+		r.data, r.err = nil, pathError("read", r.name, err)
+		r.call()
 	}
 }
 
@@ -212,7 +229,7 @@ func (r *restReader) readOnce(ctx context.Context) (int, error) {
 	if r.seeks {
 		op.Offset = int64(len(r.data))
 	}
-	c, err := r.engine.doOp(ctx, &op, room)
+	c, err := r.engine.doOp(ctx, &op, room, true)
 	if err != nil {
 		return 0, err
 	}

@@ -103,6 +103,10 @@ func (e *Engine) readPart(ctx context.Context, names []string) []fileResult {
 
 // readBatch fills in results; an error means that nothing was read.
 func (e *Engine) readBatch(ctx context.Context, results []fileResult) error {
+	if err := e.holds.take(); err != nil {
+		return err
+	}
+	defer e.holds.give()
 	b, err := e.batches.take()
 	if err != nil {
 		return err
@@ -158,9 +162,6 @@ func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
 
 // run drives the first n ops to their end, or cancels them when ctx ends.
 func (b *batch) run(ctx context.Context, n int) error {
-	if ctx.Done() == nil {
-		return b.c.Run(b.ops[:n], false, b.completions[:n])
-	}
 	cancelled := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		b.c.Cancel()
@@ -181,12 +182,14 @@ type batchPool struct {
 	engine  *Engine
 	options csrc.Options
 	idle    []*batch
-	lent    sync.WaitGroup
-	closed  bool
+	lent    map[*batch]struct{}
+	// cancelled says that what runs was told to end, and nothing more may run.
+	cancelled bool
 }
 
 func (p *batchPool) init(e *Engine, c *config) {
 	p.engine = e
+	p.lent = map[*batch]struct{}{}
 	p.options = csrc.Options{Backend: c.ring.Backend, Depth: batchDepth,
 		BoundedWorkers: c.ring.BoundedWorkers, UnboundedWorkers: c.ring.UnboundedWorkers}
 }
@@ -194,13 +197,13 @@ func (p *batchPool) init(e *Engine, c *config) {
 func (p *batchPool) take() (*batch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.cancelled {
 		return nil, ErrClosed
 	}
 	if n := len(p.idle); n > 0 {
 		b := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		p.lent.Add(1)
+		p.lent[b] = struct{}{}
 		return b, nil
 	}
 	c, err := csrc.OpenBatch(&p.options)
@@ -211,16 +214,16 @@ func (p *batchPool) take() (*batch, error) {
 	for i := range b.chunks {
 		b.chunks[i] = p.engine.chunks.take()
 	}
-	p.lent.Add(1)
+	p.lent[b] = struct{}{}
 	return b, nil
 }
 
 // give takes a batch back, for good if it was cancelled.
 func (p *batchPool) give(b *batch) {
-	defer p.lent.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.cancelled || p.closed {
+	delete(p.lent, b)
+	if b.cancelled || p.cancelled {
 		b.close()
 		return
 	}
@@ -234,14 +237,22 @@ func (b *batch) close() {
 	b.c.Close()
 }
 
-// close waits for the batches that are lent and closes all.
+// cancel ends what the batches that are lent are doing, and lends no more.
+func (p *batchPool) cancel() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancelled = true
+	for b := range p.lent {
+		b.c.Cancel()
+	}
+}
+
+// close closes the batches; none is lent any more.
 func (p *batchPool) close() {
 	p.mu.Lock()
-	p.closed = true
+	defer p.mu.Unlock()
 	for _, b := range p.idle {
 		b.close()
 	}
 	p.idle = nil
-	p.mu.Unlock()
-	p.lent.Wait()
 }

@@ -33,6 +33,9 @@ func (e *Engine) Sendfile(ctx context.Context, dst net.Conn, src *os.File, off, 
 	if e.onSomeLoop() {
 		return 0, opError(dst, ErrWouldDeadlock)
 	}
+	if isClosed(e.closed) {
+		return 0, opError(dst, ErrClosed)
+	}
 	n, err := sendfileLength(src, off, n)
 	if err != nil {
 		return 0, err

@@ -27,6 +27,9 @@ type ServeOptions struct {
 // The engine needs receive buffers (WithReceiveBuffers).
 func (e *Engine) Serve(ctx context.Context, ln net.Listener, options ServeOptions, accept func(*Conn) Handler) error {
 	defer ln.Close()
+	if e.onSomeLoop() {
+		return ErrWouldDeadlock
+	}
 	if e.loops[0].bufSize == 0 {
 		return errors.New("ringo: Serve needs an engine opened WithReceiveBuffers")
 	}
@@ -91,7 +94,12 @@ func (s *service) open(ln net.Listener, maxConns int) error {
 		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(maxConns)})
 	}
 	s.live.Store(int64(len(s.ports)))
-	s.onPorts((*port).listen)
+	for _, p := range s.ports {
+		if err := p.loop.do(func(*loop) { p.open() }, false); err != nil {
+			s.note(err)
+			s.gone()
+		}
+	}
 	return nil
 }
 
@@ -110,14 +118,37 @@ func (s *service) share(maxConns int) int {
 // what its ports do.
 func (s *service) onPorts(f func(*port)) {
 	for _, p := range s.ports {
-		_ = p.loop.do(func(*loop) { f(p) })
+		_ = p.loop.do(func(*loop) { f(p) }, false)
 	}
+}
+
+// note keeps err, if it is one, for Serve to return.
+func (s *service) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = errors.Join(s.err, err)
 }
 
 func (s *service) gone() {
 	if s.live.Add(-1) == 0 {
 		close(s.idle)
 	}
+}
+
+// open begins to serve.
+func (p *port) open() {
+	p.loop.ports[p] = struct{}{}
+	p.listen()
+}
+
+// abandon ends the connections that are left when the loop has ended. They were paused or at
+// work, so they had nothing in flight that could have told them.
+func (p *port) abandon() {
+	p.each(func(c *Conn) {
+		c.pending = 0
+		c.fail(ErrClosed)
+		c.finishClose()
+	})
 }
 
 func (p *port) listen() {
@@ -161,12 +192,9 @@ func isClosed(c <-chan struct{}) bool {
 
 // ended says that this port accepts no more, ever.
 func (p *port) ended(err error) {
-	if err != nil {
-		p.service.mu.Lock()
-		p.service.err = errors.Join(p.service.err, err)
-		p.service.mu.Unlock()
-	}
+	p.service.note(err)
 	p.deaf = true
+	p.leave()
 	p.service.gone()
 }
 
@@ -191,6 +219,13 @@ func (p *port) accepted(fd int32) {
 	}
 }
 
+// leave ends the port when it has nothing more to do.
+func (p *port) leave() {
+	if p.deaf && p.count == 0 {
+		delete(p.loop.ports, p)
+	}
+}
+
 // forget is the end of a connection.
 func (p *port) forget(c *Conn) {
 	if c.previous == nil {
@@ -205,6 +240,7 @@ func (p *port) forget(c *Conn) {
 	if p.accepting == sinkless && !p.draining && !p.deaf && p.count < p.max {
 		p.listen()
 	}
+	p.leave()
 	p.service.gone()
 }
 

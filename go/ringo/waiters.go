@@ -33,16 +33,17 @@ type waiters struct {
 	mu     sync.Mutex
 	free   int32
 	lent   int
-	closed bool
+	closed bool            // lends to calls already under way only
+	ended  bool            // lends to no one
 	queue  []chan struct{} // blocking posts waiting for a waiter, oldest first
-	empty  chan struct{}   // closed when none is lent any more after close
+	idle   sync.Cond       // signalled when none is lent
 }
 
 const sinkless = ticket(0)
 
 func newWaiters(depth, reserve int) *waiters {
-	w := &waiters{table: make([]waiter, depth+reserve), free: 0, ownFree: int32(depth),
-		empty: make(chan struct{})}
+	w := &waiters{table: make([]waiter, depth+reserve), free: 0, ownFree: int32(depth)}
+	w.idle.L = &w.mu
 	for i := range w.table {
 		w.table[i].next = int32(i) + 1
 	}
@@ -91,19 +92,16 @@ func (w *waiters) takeLocked(s sink) ticket {
 	return w.arm(index, s)
 }
 
-// take waits for a free waiter until ctx ends.
-func (w *waiters) take(ctx context.Context, s sink) (ticket, error) {
-	t, err := w.tryTake(s)
-	if err != ErrFull {
-		return t, err
-	}
-	for {
+// take waits for a free waiter until ctx ends; held is for calls that began before close. Who has
+// not waited yet lets those go first who have.
+func (w *waiters) take(ctx context.Context, s sink, held bool) (ticket, error) {
+	for patient := false; ; patient = true {
 		w.mu.Lock()
-		if w.closed {
+		if w.ended || (w.closed && !held) {
 			w.mu.Unlock()
 			return sinkless, ErrClosed
 		}
-		if w.free >= 0 {
+		if w.free >= 0 && (patient || len(w.queue) == 0) {
 			t := w.takeLocked(s)
 			w.mu.Unlock()
 			return t, nil
@@ -162,20 +160,28 @@ func (w *waiters) give(indexes []int32) {
 	}
 	w.lent -= len(indexes)
 	w.wakeLocked(len(indexes))
-	if w.closed && w.lent == 0 {
-		close(w.empty)
+	if w.lent == 0 {
+		w.idle.Signal()
 	}
 }
 
-// close refuses all further takes; empty is closed once the last waiter has come back.
+// close refuses all further takes but those of calls under way.
 func (w *waiters) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
 	w.wakeLocked(len(w.queue))
-	if w.lent == 0 {
-		close(w.empty)
+}
+
+// end waits until no waiter is lent, and refuses all takes from then on.
+func (w *waiters) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.lent > 0 {
+		w.idle.Wait()
 	}
+	w.closed, w.ended = true, true
+	w.wakeLocked(len(w.queue))
 }
 
 // sinkOf finds the sink of a completion.

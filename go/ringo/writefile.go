@@ -42,6 +42,10 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 	if ctx.Err() != nil {
 		return pathError("write", name, context.Cause(ctx))
 	}
+	if err := e.holds.take(); err != nil {
+		return pathError("write", name, err)
+	}
+	defer e.holds.give()
 	w := e.newFileWrite(name, data)
 	ended := make(chan error, 1)
 	w.fn = func(err error) { ended <- err }
@@ -65,6 +69,10 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 // have returned; until then data must not be changed. It never blocks; an error it returns itself
 // means that fn will not be called.
 func (e *Engine) WriteFileFunc(name string, data []byte, perm fs.FileMode, fn func(error), options ...WriteOption) error {
+	if err := e.holds.take(); err != nil {
+		return pathError("write", name, err)
+	}
+	defer e.holds.give() // Once it is posted, the loop waits for it.
 	w := e.newFileWrite(name, data)
 	w.fn = fn
 	_, err := w.post(nil, e.anyLoop(), perm, options)
@@ -99,7 +107,7 @@ func (w *fileWrite) post(ctx context.Context, l *loop, perm fs.FileMode, options
 			op.Address2 = addressOf(w.data)
 		}
 		if ctx != nil {
-			t, err = l.postBlocking(ctx, &op, w)
+			t, err = l.postBlocking(ctx, &op, w, true)
 		} else {
 			t, err = l.post(&op, w)
 		}

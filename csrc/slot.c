@@ -276,7 +276,8 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 	slot = slot_take(ring, op, own);
 	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
 	slot_step(ring, slot,
-		  slot->cancelled ? step_done(slot, -ECANCELED) : row->start(ring, slot));
+		  slot->cancelled && op->code != RINGO_CLOSE ? step_done(slot, -ECANCELED)
+							     : row->start(ring, slot));
 }
 
 /* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's

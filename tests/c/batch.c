@@ -58,15 +58,11 @@ static void test_many_reads_in_their_order(void **state)
 	close(file);
 }
 
-static void test_every_op(void **state)
+static void test_ops_on_files(void **state)
 {
 	struct ringo_batch *batch = open_batch(16);
 	char directory[64], path[80], other[80], byte = 'x';
-	struct iovec piece = {&byte, 1};
-	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-	struct sockaddr_in address;
 	struct statx status;
-	int ends[2], client, listener = make_listener(&address);
 	int64_t result;
 
 	(void)state;
@@ -99,11 +95,35 @@ static void test_every_op(void **state)
 					   .argument = AT_EMPTY_PATH, .argument2 = STATX_SIZE))
 				 .result,
 			 0);
-	make_pair(ends, SOCK_NONBLOCK);
-	assert_int_equal(run_one(batch, OP(.code = RINGO_SENDFILE, .fd = (int)result,
-					   .fd2 = ends[0], .length = 1))
+	assert_int_equal(run_one(batch, OP(.code = RINGO_RENAMEAT, .fd = AT_FDCWD, .fd2 = AT_FDCWD,
+					   .address = ADDRESS(path), .address2 = ADDRESS(other)))
 				 .result,
-			 1);
+			 0);
+	assert_int_equal(run_one(batch, OP(.code = RINGO_UNLINKAT, .fd = AT_FDCWD,
+					   .address = ADDRESS(other)))
+				 .result,
+			 0);
+	close((int)result);
+	ringo_batch_close(batch);
+	remove_tree(directory);
+}
+
+static void test_ops_on_sockets(void **state)
+{
+	struct ringo_batch *batch = open_batch(16);
+	char byte = 'x';
+	struct iovec piece = {&byte, 1};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+	struct sockaddr_in address;
+	int ends[2], client, listener = make_listener(&address), file = make_file(SEED, 0, 1);
+	int64_t result;
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	assert_int_equal(
+		run_one(batch, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0], .length = 1))
+			.result,
+		1);
 	assert_int_equal(run_one(batch, OP(.code = RINGO_SEND, .fd = ends[0], .length = 1,
 					   .address = ADDRESS("z")))
 				 .result,
@@ -119,26 +139,22 @@ static void test_every_op(void **state)
 					   .address = ADDRESS(&byte)))
 				 .result,
 			 1);
-	assert_int_equal(byte, 'y');
+	assert_int_equal((unsigned char)byte, byte_at(SEED, 0));
 	assert_int_equal(
 		run_one(batch, OP(.code = RINGO_SHUTDOWN, .fd = ends[0], .argument = SHUT_WR))
 			.result,
 		0);
-	assert_int_equal(run_one(batch, OP(.code = RINGO_RENAMEAT, .fd = AT_FDCWD, .fd2 = AT_FDCWD,
-					   .address = ADDRESS(path), .address2 = ADDRESS(other)))
-				 .result,
-			 0);
-	assert_int_equal(run_one(batch, OP(.code = RINGO_UNLINKAT, .fd = AT_FDCWD,
-					   .address = ADDRESS(other)))
-				 .result,
-			 0);
 	assert_int_equal(run_one(batch, OP(.code = RINGO_TIMEOUT, .argument2 = 1000)).result, 0);
 	client = connect_to(&address);
 	result = run_one(batch, OP(.code = RINGO_ACCEPT, .fd = listener)).result;
 	assert_true(result >= 0);
 	close(client);
+	close((int)result);
+	close(listener);
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
 	ringo_batch_close(batch);
-	remove_tree(directory);
 }
 
 static void test_what_does_not_belong(void **state)
@@ -169,7 +185,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_reads_in_their_order),
-		cmocka_unit_test(test_every_op),
+		cmocka_unit_test(test_ops_on_files),
+		cmocka_unit_test(test_ops_on_sockets),
 		cmocka_unit_test(test_what_does_not_belong),
 	};
 

@@ -79,6 +79,8 @@ static void test_cancel_before_run(void **state)
 {
 	struct ringo_batch *batch;
 	struct ringo_op timeout = OP(.code = RINGO_TIMEOUT, .argument2 = 1000000);
+	struct ringo_op close_op = OP(.code = RINGO_CLOSE); /* is never cancelled */
+	int fds;
 	struct ringo_completion c;
 
 	(void)state;
@@ -90,6 +92,12 @@ static void test_cancel_before_run(void **state)
 		timeout.argument2 = UINT64_MAX;
 		assert_int_equal(ringo_batch_run(batch, &timeout, 1, true, &c), 0);
 		assert_int_equal(c.result, -ECANCELED);
+		ringo_batch_cancel(batch);
+		close_op.fd = dup(0);
+		fds = count_fds();
+		assert_int_equal(ringo_batch_run(batch, &close_op, 1, true, &c), 0);
+		assert_int_equal(c.result, 0);
+		assert_int_equal(count_fds(), fds - 1);
 		timeout.argument2 = 1000000;
 		assert_int_equal(ringo_batch_run(batch, &timeout, 1, true, &c), 0);
 		assert_int_equal(c.result, 0);
@@ -99,8 +107,8 @@ static void test_cancel_before_run(void **state)
 
 struct worker {
 	pthread_t thread;
-	struct ringo_batch *batch; /* shared, or NULL: one of its own */
-	pthread_mutex_t *lock;
+	struct ringo_batch *batch;
+	pthread_mutex_t *lock; /* of a batch that is shared */
 	int file, rounds;
 	uint64_t number;
 };
@@ -108,13 +116,10 @@ struct worker {
 static void *read_batches(void *context)
 {
 	struct worker *w = context;
-	struct ringo_batch *batch = w->batch;
 	struct ringo_op ops[OPS];
 	struct ringo_completion completions[OPS];
 	unsigned char data[OPS][256];
 
-	if (batch == NULL)
-		must(ringo_batch_open(OPTIONS(.depth = 16), &batch) == 0);
 	for (int round = 0; round < w->rounds; round++) {
 		for (uint64_t i = 0; i < OPS; i++)
 			ops[i] =
@@ -123,7 +128,7 @@ static void *read_batches(void *context)
 				   .offset = (int64_t)((w->number * 1000 + i * 17) % (SIZE - 256)));
 		if (w->lock != NULL)
 			pthread_mutex_lock(w->lock);
-		must(ringo_batch_run(batch, ops, OPS, round % 2, completions) == 0);
+		must(ringo_batch_run(w->batch, ops, OPS, round % 2, completions) == 0);
 		if (w->lock != NULL)
 			pthread_mutex_unlock(w->lock);
 		for (uint64_t i = 0; i < OPS; i++) {
@@ -131,8 +136,6 @@ static void *read_batches(void *context)
 			must(first_wrong(data[i], 256, SEED, (uint64_t)ops[i].offset) == 256);
 		}
 	}
-	if (w->batch == NULL)
-		ringo_batch_close(batch);
 	return NULL;
 }
 
@@ -150,11 +153,16 @@ static void run_workers(struct ringo_batch *shared, int generations)
 						     .file = file,
 						     .rounds = 20,
 						     .number = i};
+			if (shared == NULL)
+				must(ringo_batch_open(OPTIONS(.depth = 16), &workers[i].batch) ==
+				     0);
 			must(pthread_create(&workers[i].thread, NULL, read_batches, &workers[i]) ==
 			     0);
 		}
 		for (size_t i = 0; i < LENGTH_OF(workers); i++)
 			pthread_join(workers[i].thread, NULL);
+		for (size_t i = 0; i < LENGTH_OF(workers) && shared == NULL; i++)
+			ringo_batch_close(workers[i].batch);
 	}
 	assert_int_equal(count_fds(), fds);
 	close(file);

@@ -86,7 +86,7 @@ static void test_flush_lets_go(void **state)
 	id = post_nop(e);
 	ringo_wake(e->loop);
 	expect_prompt(e, id);
-	id = post_nop(e);
+	post_nop(e);
 	engine_close(e, RINGO_STOP_DRAIN); /* checks that it ended */
 }
 

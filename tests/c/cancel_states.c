@@ -25,6 +25,8 @@ static struct ringo_op op_of(const char *scene, int i)
 
 	if (strcmp(scene, "nop") == 0)
 		return OP(.code = RINGO_NOP);
+	if (strcmp(scene, "close") == 0) /* whatever happens, it is closed */
+		return OP(.code = RINGO_CLOSE, .fd = dup(stage.file));
 	if (strcmp(scene, "timeout") == 0)
 		return OP(.code = RINGO_TIMEOUT, .argument2 = UINT64_MAX);
 	if (strcmp(scene, "poll") == 0)
@@ -195,6 +197,7 @@ static void test_every_scene_at_every_turn(void **state)
 		"recv",          "read-pipe",    "send",       "readfile",
 		"readfile-fifo", "openat2-fifo", "sendfile 0", "sendfile 1",
 		"sendfile 2",    "sendfile 3",   "writefile",  "writefile-atomic",
+		"close",
 	};
 
 	(void)state;

@@ -50,14 +50,15 @@
 /* Far longer than anything takes: a wait that ends so has hung. */
 #define PATIENCE_SECONDS 40
 
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: must: %s (errno %d)\n", __FILE__, __LINE__,        \
-				#condition, errno);                                                \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#define must(condition) must_hold(condition, #condition, __FILE__, __LINE__)
+
+static inline void must_hold(bool holds, const char *condition, const char *file, int line)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s:%d: must: %s (errno %d)\n", file, line, condition, errno);
+	abort();
+}
 
 /* Exit code 77: nothing of this program can be tested here. */
 static inline void skip_program(const char *why)
@@ -314,7 +315,7 @@ static inline void remove_tree(const char *path)
 /* A new directory; the caller removes it with remove_tree. */
 static inline void make_scratch(char path[64])
 {
-	strcpy(path, "/tmp/ringo-test-XXXXXX");
+	(void)snprintf(path, 64, "/tmp/ringo-test-XXXXXX");
 	must(mkdtemp(path) != NULL);
 }
 

@@ -123,12 +123,62 @@ static void test_bad_ops_from_deliver(void **state)
 	ringo_loop_close(s.loop);
 }
 
+/* With all of the reserve used: no op more, but cancels of those that are there. */
+static uint32_t overdraw(uintptr_t context, const struct ringo_completion *completions,
+			 uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	struct script *s = (struct script *)context;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		s->ended += completions[i].result == -EAGAIN && completions[i].user_data == 7;
+		s->cancelled += completions[i].result == -ECANCELED;
+		s->waiting += completions[i].result == 1; /* a cancel that found one */
+	}
+	switch (s->calls++) {
+	case 0:
+		for (; n < room; n++)
+			ops[n] = OP(.code = RINGO_TIMEOUT, .user_data = 100 + n,
+				    .argument2 = UINT64_MAX);
+		return n | RINGO_DELIVER_AGAIN;
+	case 1:
+		must(room == 0);
+		ops[n++] = OP(.code = RINGO_NOP, .user_data = 7);
+		for (; n < RINGO_SLOTLESS_ROOM; n++)
+			ops[n] = n <= RESERVE ? OP(.code = RINGO_CANCEL, .argument2 = 99 + n)
+					      : OP(.code = RINGO_RETURN_BUFFER, .argument = n);
+		return n;
+	default:
+		if (s->cancelled == RESERVE)
+			ringo_loop_stop(s->loop, RINGO_STOP_DRAIN);
+		return 0;
+	}
+}
+
+static void test_full_reserve_can_be_relieved(void **state)
+{
+	struct script s = {0};
+	struct ringo_op nop = OP(.code = RINGO_NOP);
+
+	(void)state;
+	assert_int_equal(ringo_loop_open(OPTIONS(.depth = 1, .reserve = RESERVE), &s.loop), 0);
+	assert_int_equal(ringo_post(s.loop, &nop, 1, 0), 0);
+	alarm(PATIENCE_SECONDS);
+	assert_int_equal(ringo_loop_run(s.loop, overdraw, (uintptr_t)&s), 0);
+	alarm(0);
+	assert_int_equal(s.ended, 1);
+	assert_int_equal(s.cancelled, RESERVE);
+	assert_int_equal(s.waiting, RESERVE);
+	ringo_loop_close(s.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_room_is_what_the_reserve_has_left),
 		cmocka_unit_test(test_ops_from_deliver_start_in_the_next_turn),
 		cmocka_unit_test(test_bad_ops_from_deliver),
+		cmocka_unit_test(test_full_reserve_can_be_relieved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

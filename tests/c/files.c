@@ -35,7 +35,7 @@ static void test_openat2(void **state)
 {
 	struct engine *e = engine_open(OPTIONS(0));
 	char too_long[5000];
-	struct stat status;
+	struct stat status = {0};
 	mode_t mask = umask(027);
 	int64_t fd;
 

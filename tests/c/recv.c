@@ -116,7 +116,7 @@ static void test_once_into_a_provided_buffer(void **state)
 
 static void test_many_times(void **state)
 {
-	enum { TOTAL = 100 * BUFFER_SIZE };
+	enum { TOTAL = 100 * BUFFER_SIZE, LARGEST_PIECE = 3 * BUFFER_SIZE };
 	static unsigned char data[TOTAL];
 	struct engine *e = engine_open(
 		OPTIONS(.receive_buffers = BUFFERS, .receive_buffer_size = BUFFER_SIZE));
@@ -131,7 +131,7 @@ static void test_many_times(void **state)
 	id = engine_post(e, OP(.code = RINGO_RECV, .fd = ends[0],
 			       .flags = RINGO_BUFFER_SELECT | RINGO_MULTISHOT));
 	for (size_t n = 1; where < TOTAL; n++) {
-		size_t piece = 1 + n * 37 % (3 * BUFFER_SIZE);
+		size_t piece = 1 + n * 37 % LARGEST_PIECE;
 
 		if (piece > TOTAL - sent)
 			piece = TOTAL - sent;

@@ -3,7 +3,7 @@
  * another, and the turn's budget lets transfers take turns. */
 #include "check.h"
 
-enum { STALLED = 32, SIZE = 1 << 20, BUDGET = 4096 };
+enum { STALLED = 32, SIZE = 1 << 20, BUDGET = 4096, FAR_AHEAD = 16 * BUDGET };
 
 static int ignore_sigpipe(void **state)
 {
@@ -131,7 +131,7 @@ static uint32_t watch_progress(struct engine *e, const struct ringo_completion *
 		w->seen[i] += n > 0 ? n : 0;
 		/* Neither is ever far ahead while both go on. */
 		if (w->seen[0] < SIZE && w->seen[1] < SIZE)
-			must(llabs(w->seen[0] - w->seen[1]) <= 16 * BUDGET);
+			must(llabs(w->seen[0] - w->seen[1]) <= FAR_AHEAD);
 	}
 	return RINGO_DELIVER_AGAIN * (w->seen[0] < SIZE || w->seen[1] < SIZE);
 }

@@ -71,8 +71,7 @@ static uint32_t receive(struct engine *e, const struct ringo_completion *complet
 	uint32_t size, n = 0;
 
 	ringo_loop_buffers(e->loop, &base, &size);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct ringo_completion *c = &completions[i];
+	for (const struct ringo_completion *c = completions; c < completions + count; c++) {
 		struct stream *stream = &t->streams[c->user_data - 1];
 
 		must(!stream->ended && c->result >= 0);

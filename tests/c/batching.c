@@ -154,6 +154,37 @@ static void test_wait_batch_ends_all(void **state)
 	assert_int_equal(left, 0);
 }
 
+/* One completion every few milliseconds, while many more are due. */
+static void test_wait_batch_gathers(void **state)
+{
+	enum { READS = 128, BATCH = 16 };
+	struct engine *e =
+		engine_open(OPTIONS(.depth = 256, .wait_batch = BATCH, .wait_delay_us = LONG_US));
+	unsigned char bytes[READS];
+	struct ringo_stats before, after;
+	int ends[2];
+
+	(void)state;
+	must(pipe2(ends, O_CLOEXEC) == 0);
+	for (int i = 0; i < READS; i++)
+		engine_post(e, OP(.code = RINGO_READ, .fd = ends[0], .length = 1,
+				  .address = ADDRESS(&bytes[i])));
+	before = engine_stats(e);
+	for (int i = 0; i < READS / 2; i++) {
+		must(write(ends[1], "x", 1) == 1);
+		nap_ms(3);
+	}
+	after = engine_stats(e);
+	assert_in_range(after.deliveries - before.deliveries, 1, READS / 4);
+	memset(bytes, 'x', sizeof(bytes));
+	write_fully(ends[1], bytes, READS / 2);
+	for (uint64_t id = 1; id <= READS; id++)
+		assert_int_equal(engine_wait(e, id).result, 1);
+	engine_close(e, RINGO_STOP_DRAIN);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_flush_lets_go),
 		cmocka_unit_test(test_cancel_from_deliver_sees_held_ops),
 		cmocka_unit_test(test_wait_batch_ends_all),
+		cmocka_unit_test(test_wait_batch_gathers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,11 +169,10 @@ static void play(const char *scene, uint32_t sq_entries, int cancel_at)
 	set_the_stage();
 	if (strcmp(scene, "recv") == 0)
 		must(write(stage.quiet[0], "x", 1) == 1 && write(stage.quiet[1], "x", 1) == 1);
-	assert_int_equal(
-		ringo_loop_open(OPTIONS(.depth = 16, .sq_entries = sq_entries,
-					.cq_entries = 2 * sq_entries, .receive_buffers = 1),
-				&p.loop),
-		0);
+	assert_int_equal(open_loop(OPTIONS(.depth = 16, .sq_entries = sq_entries,
+					   .cq_entries = 2 * sq_entries, .receive_buffers = 1),
+				   &p.loop),
+			 0);
 	ringo_wake(p.loop);
 	assert_int_equal(ringo_post(p.loop, &OP(.code = RINGO_NOP, .user_data = LAST_ID), 1, 0), 0);
 	alarm(PATIENCE_SECONDS);

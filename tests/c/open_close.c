@@ -21,7 +21,7 @@ static void test_a_thousand_loops(void **state)
 	for (int i = 0; i < 1000; i++) {
 		struct ringo_loop *loop;
 		struct ringo_op nop = OP(.code = RINGO_NOP);
-		int ret = ringo_loop_open(&small, &loop);
+		int ret = open_loop(&small, &loop);
 
 		if (ret == -EPERM || ret == -ENOSYS)
 			skip_program("no io_uring here");
@@ -43,7 +43,7 @@ static void test_many_loops_on_one_thread(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(loops); i++)
-		assert_int_equal(ringo_loop_open(OPTIONS(.depth = 8), &loops[i]), 0);
+		assert_int_equal(open_loop(OPTIONS(.depth = 8), &loops[i]), 0);
 	for (size_t i = 0; i < LENGTH_OF(loops); i++) {
 		assert_int_equal(ringo_post(loops[i], &nop, 1, 0), 0);
 		assert_int_equal(ringo_loop_run(loops[i], stop_it, (uintptr_t)loops[i]), 0);
@@ -63,7 +63,7 @@ static void test_a_thousand_batches(void **state)
 		struct ringo_op nop = OP(.code = RINGO_NOP);
 		struct ringo_completion c;
 
-		assert_int_equal(ringo_batch_open(OPTIONS(.depth = 8), &batch), 0);
+		assert_int_equal(open_batch(OPTIONS(.depth = 8), &batch), 0);
 		if (i % 3 > 0)
 			assert_int_equal(ringo_batch_run(batch, &nop, 1, i % 3 > 1, &c), 0);
 		ringo_batch_close(batch);

@@ -54,7 +54,7 @@ static void test_loops(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(rows); i++) {
 		struct ringo_loop *loop = NULL;
-		int ret = ringo_loop_open(&rows[i].options, &loop);
+		int ret = open_loop(&rows[i].options, &loop);
 
 		if (ret == -EPERM || ret == -ENOSYS)
 			skip_program("no io_uring here");
@@ -73,7 +73,7 @@ static void test_batches(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH_OF(rows); i++) {
 		struct ringo_batch *batch = NULL;
-		int ret = ringo_batch_open(&rows[i].options, &batch);
+		int ret = open_batch(&rows[i].options, &batch);
 
 		if (ret != rows[i].want)
 			fail_msg("row %zu: %d, want %d", i, ret, rows[i].want);
@@ -91,13 +91,12 @@ static void test_buffers_are_where_they_are_said_to_be(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ringo_loop_open(OPTIONS(.receive_buffers = 8, .receive_buffer_size = 100), &loop),
-		0);
+		open_loop(OPTIONS(.receive_buffers = 8, .receive_buffer_size = 100), &loop), 0);
 	assert_int_equal(ringo_loop_buffers(loop, &base, &size), 8);
 	assert_int_equal(size, 100);
 	memset(base, 1, (size_t)8 * 100);
 	ringo_loop_close(loop);
-	assert_int_equal(ringo_loop_open(OPTIONS(0), &loop), 0);
+	assert_int_equal(open_loop(OPTIONS(0), &loop), 0);
 	assert_int_equal(ringo_loop_buffers(loop, &base, &size), 0);
 	ringo_loop_close(loop);
 }
@@ -115,12 +114,12 @@ static void test_open_without_descriptors_leaves_no_trace(void **state)
 	must(getrlimit(RLIMIT_NOFILE, &old) == 0);
 	for (low = old, low.rlim_cur = (rlim_t)spare; ret != 0; low.rlim_cur++) {
 		must(setrlimit(RLIMIT_NOFILE, &low) == 0);
-		ret = ringo_loop_open(OPTIONS(0), &loop);
+		ret = open_loop(OPTIONS(0), &loop);
 		if (ret == 0)
 			ringo_loop_close(loop);
 		else
 			assert_int_equal(ret, -EMFILE);
-		ret = ringo_batch_open(OPTIONS(0), &batch);
+		ret = open_batch(OPTIONS(0), &batch);
 		if (ret == 0)
 			ringo_batch_close(batch);
 		else

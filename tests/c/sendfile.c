@@ -45,7 +45,7 @@ static size_t finish_reader(struct reader *r)
 	return done;
 }
 
-static void send_sizes(int ends[2])
+static void send_sizes(int ends[2], bool calls_allowed)
 {
 	static const size_t sizes[] = {0, 1, 65535, 65536, 65537, LARGEST};
 	static const char header[] = "HTTP/1.1 200 OK\r\n\r\n";
@@ -71,6 +71,8 @@ static void send_sizes(int ends[2])
 			assert_int_equal(first_wrong(got + before, size, SEED, (uint64_t)offset),
 					 size);
 		}
+	if (!calls_allowed)
+		assert_int_equal(engine_stats(e).sendfile_calls, 0);
 	close(file);
 	close(ends[0]);
 	close(ends[1]);
@@ -84,7 +86,7 @@ static void test_unix_with_sigpipe_deadly(void **state)
 
 	(void)state;
 	make_pair(ends, SOCK_NONBLOCK);
-	send_sizes(ends);
+	send_sizes(ends, false);
 }
 
 static void test_unix(void **state)
@@ -94,7 +96,7 @@ static void test_unix(void **state)
 	(void)state;
 	must(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	make_pair(ends, SOCK_NONBLOCK);
-	send_sizes(ends);
+	send_sizes(ends, true);
 }
 
 static void test_tcp(void **state)
@@ -103,7 +105,7 @@ static void test_tcp(void **state)
 
 	(void)state;
 	make_tcp_pair(ends, SOCK_NONBLOCK);
-	send_sizes(ends);
+	send_sizes(ends, true);
 }
 
 static void test_far_offset_and_end_of_file(void **state)
@@ -133,6 +135,44 @@ static void test_far_offset_and_end_of_file(void **state)
 			assert_int_equal(c.result, 0);
 			assert_int_equal(c.extra, 0);
 		}
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+/* Whatever is in the page cache: the same bytes; what is not goes by the ring. */
+static void test_auto_and_the_page_cache(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(.turn_budget = 65536));
+	int file = make_file(SEED, 0, LARGEST), ends[2];
+	struct ringo_stats stats;
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	for (size_t cached = 0; cached <= LARGEST; cached += LARGEST / 5) {
+		struct reader *r;
+		uint64_t misses = engine_stats(e).sendfile_misses;
+
+		must(fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM) == 0);
+		must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+		must(pread(file, got, cached, 0) == (ssize_t)cached);
+		r = start_reader(ends[1], LARGEST);
+		assert_int_equal(engine_result(e, OP(.code = RINGO_SENDFILE, .fd = file,
+						     .fd2 = ends[0], .length = LARGEST)),
+				 LARGEST);
+		finish_reader(r);
+		assert_int_equal(first_wrong(got, LARGEST, SEED, 0), LARGEST);
+		if (cached < LARGEST)
+			assert_int_equal(engine_stats(e).sendfile_misses, misses + 1);
+	}
+	stats = engine_stats(e);
+	print_message("%llu calls, %llu misses\n", (unsigned long long)stats.sendfile_calls,
+		      (unsigned long long)stats.sendfile_misses);
+	assert_int_equal(engine_result(e, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0],
+					     .length = 10, .argument = RINGO_SENDFILE_SYSCALL)),
+			 10);
+	assert_int_equal(engine_stats(e).sendfile_calls, stats.sendfile_calls + 1);
 	close(file);
 	close(ends[0]);
 	close(ends[1]);
@@ -188,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_unix),
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_far_offset_and_end_of_file),
+		cmocka_unit_test(test_auto_and_the_page_cache),
 		cmocka_unit_test(test_what_is_refused),
 	};
 

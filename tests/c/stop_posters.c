@@ -80,7 +80,7 @@ static void test_stop_while_posting(void **state)
 		struct ringo_loop *loop;
 
 		must(pthread_barrier_init(&start, NULL, POSTERS + 2) == 0);
-		if (ringo_loop_open(OPTIONS(.depth = 64, .sq_entries = 8), &loop) != 0)
+		if (open_loop(OPTIONS(.depth = 64, .sq_entries = 8), &loop) != 0)
 			skip_program("no io_uring here");
 		for (uint64_t i = 0; i < POSTERS; i++) {
 			posters[i] = (struct poster){.loop = loop, .start = &start, .number = i};
@@ -115,7 +115,7 @@ static void test_stop_and_close_at_once(void **state)
 		pthread_barrier_t start;
 
 		must(pthread_barrier_init(&start, NULL, 2) == 0);
-		assert_int_equal(ringo_loop_open(OPTIONS(.depth = 1), &stopper.loop), 0);
+		assert_int_equal(open_loop(OPTIONS(.depth = 1), &stopper.loop), 0);
 		stopper.start = &start;
 		must(pthread_create(&stopper.thread, NULL, stop_soon, &stopper) == 0);
 		pthread_barrier_wait(&start);

@@ -184,6 +184,27 @@ static void test_one_passed_around(void **state)
 	ringo_batch_close(batch);
 }
 
+static void *open_for_another(void *context)
+{
+	must(open_batch(OPTIONS(.depth = 16), context) == 0);
+	return NULL;
+}
+
+/* The thread that opened a batch has ended: its workers are gone, the batch is not. */
+static void test_opener_is_gone(void **state)
+{
+	struct ringo_batch *batch;
+	pthread_t opener;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		must(pthread_create(&opener, NULL, open_for_another, &batch) == 0);
+		pthread_join(opener, NULL);
+		run_workers(batch, 2);
+		ringo_batch_close(batch);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_before_run),
 		cmocka_unit_test(test_each_thread_its_own),
 		cmocka_unit_test(test_one_passed_around),
+		cmocka_unit_test(test_opener_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,18 +5,18 @@
  * Ops in flight. A slot is one op from the moment the ring takes it to its final completion; its
  * hops carry user_data = generation << 32 | index, so a late result can never reach a later op.
  *
- *   from      to        when                                             by
- *   FREE      READY     started, but the submission queue is full        slot_step
- *   FREE      KERNEL    started, hop queued                              slot_step
- *   FREE      FREE      refused or done without a hop                    slot_finish
- *   READY     KERNEL    room in the queue                                ring_push_ready
- *   KERNEL    KERNEL    next hop, or the same one again                  slot_step
- *   KERNEL    READY     next hop, but the queue is full                  slot_step
- *   KERNEL    PARKED    a receive found no provided buffer               slot_step
- *   KERNEL    YIELDED   a transfer used its budget of this turn          slot_step
- *   PARKED    KERNEL    a buffer is there again                          ring_unpark
- *   YIELDED   KERNEL    the next turn                                    ring_run_yielded
- *   any       FREE      final completion emitted                         slot_finish
+ *   from      to                when                                     by
+ *   FREE      KERNEL, READY     started; the queue has room, or is full  slot_step
+ *   FREE      YIELDED, PARKED   started, and has to wait at once         slot_step
+ *   FREE      FREE              refused, or done without a hop           slot_finish
+ *   READY     KERNEL            room in the queue                        ring_push_ready
+ *   KERNEL    KERNEL, READY     next hop, or the same one again          slot_step
+ *   KERNEL    PARKED            a receive found no provided buffer       slot_step
+ *   KERNEL    YIELDED           a transfer used its budget of this turn  slot_step
+ *   PARKED    KERNEL, READY     a buffer is there again                  ring_unpark
+ *   YIELDED   KERNEL, READY     the next turn                            ring_run_yielded
+ *   YIELDED   YIELDED           ... and its budget is used again         ring_run_yielded
+ *   any       FREE              final completion emitted                 slot_finish
  *
  * A cancelled op leaves READY, PARKED and YIELDED at once; in KERNEL it is asked to end, and
  * nothing of it is issued again when its hop has ended, except clean-up.

@@ -91,6 +91,9 @@ func (f *serveFlags) server(dir string) (*fileserver.Server, error) {
 	if f.loops < 1 {
 		return nil, usageError{fmt.Errorf("--loops is %d, it must be at least 1", f.loops)}
 	}
+	if f.maxConns < 0 {
+		return nil, usageError{fmt.Errorf("--max-connections is %d, it must not be negative", f.maxConns)}
+	}
 	if f.maxConns == 0 {
 		f.maxConns = connectionsAllowed()
 	}
@@ -99,8 +102,9 @@ func (f *serveFlags) server(dir string) (*fileserver.Server, error) {
 		Options:      f.site,
 		Sendfile:     strategy,
 		RingOnly:     f.cache == "off" && f.sendfile == "splice",
-		MaxConns:     f.maxConns,
-		DrainTimeout: f.drain,
+		// The addresses share the engine, so each has its part of the limit.
+		MaxConns:     max(f.maxConns/len(f.listen), 1),
+		DrainTimeout: max(f.drain, time.Nanosecond),
 	}, nil
 }
 
@@ -118,6 +122,9 @@ func connectionsAllowed() int {
 func (f *serveFlags) serve(parent context.Context, backend, dir string) error {
 	server, err := f.server(dir)
 	if err != nil {
+		return err
+	}
+	if err := server.Check(); err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(parent, os.Interrupt, syscall.SIGTERM)

@@ -28,7 +28,7 @@ type Server struct {
 	// plain system call as well. It is slower, and shows what the ring can do.
 	RingOnly bool
 
-	MaxConns      int           // 0: as many as descriptors and the engine allow
+	MaxConns      int           // of this Serve; 0: as many as the engine's reserve allows
 	HeaderTimeout time.Duration // for a request's head to come in; 0: 10 s
 	IdleTimeout   time.Duration // between requests; 0: 75 s
 	StallTimeout  time.Duration // how long an answer may go on below MinRate; 0: 30 s
@@ -70,6 +70,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return s.Engine.Serve(ctx, ln,
 		ringo.ServeOptions{MaxConns: s.MaxConns, DrainTimeout: orDefault(s.DrainTimeout, 10*time.Second)},
 		shared.accept)
+}
+
+// Check reports what would keep Serve from serving, without serving.
+func (s *Server) Check() error {
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return err
+	}
+	return unix.Close(root)
 }
 
 func openRoot(name string) (int, error) {

@@ -39,7 +39,7 @@ var mediaTypes = [...]struct{ name, extensions string }{
 	{"application/sql", "sql"},
 	{"application/graphql", "graphql gql"},
 	{"application/x-ndjson", "ndjson jsonl"},
-	{"text/plain", "txt text log conf cfg ini def list in asc diff patch c h cc hh cpp hpp cxx hxx m mm go mod " +
+	{"text/plain", "1 2 3 4 5 6 7 8 txt text log conf cfg ini def list in asc diff patch c h cc hh cpp hpp cxx hxx m mm go mod " +
 		"sum rs py rb pl pm lua swift kt kts scala hs ml erl ex exs clj lisp el r jl zig nim d s " +
 		"asm sh bash zsh fish bat cmd ps1 mk cmake gradle properties env lock jsx ts tsx vue svelte " +
 		"scss sass less coffee"},

@@ -132,6 +132,7 @@ type batch struct {
 	completions [batchNames]csrc.Completion
 	chunks      [batchNames]*chunk
 	cancelled   bool
+	broken      bool // its ring failed, and the kernel may still be using its memory
 }
 
 func (b *batch) prepareRead(i int, result *fileResult) {
@@ -168,6 +169,7 @@ func (b *batch) run(ctx context.Context, n int) error {
 		close(cancelled)
 	})
 	err := b.c.Run(b.ops[:n], true, b.completions[:n])
+	b.broken = err != nil
 	if !stop() {
 		// A cancel that came too late would end the next run.
 		<-cancelled
@@ -223,6 +225,9 @@ func (p *batchPool) give(b *batch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.lent, b)
+	if b.broken {
+		return // lost for good: nothing of it may be used again
+	}
 	if b.cancelled || p.cancelled {
 		b.close()
 		return

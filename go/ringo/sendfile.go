@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -82,7 +83,12 @@ func sendfileLength(src *os.File, off, n int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if left := max(info.Size()-off, 0); n < 0 || n > left {
+	left := int64(math.MaxInt64) - off
+	if info.Mode().IsRegular() && info.Size() > 0 {
+		left = max(info.Size()-off, 0)
+	}
+	// A file in /proc says that it has no size: its end is where it ends.
+	if n < 0 || n > left {
 		n = left
 	}
 	return n, nil

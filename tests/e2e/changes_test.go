@@ -50,13 +50,26 @@ func TestFileShrinksWhileSent(t *testing.T) {
 				t.Error(err)
 			}
 			got = append(got, rest...)
-			if len(got) >= largeSize || int64(len(got)) < left || !bytes.Equal(got, data[:len(got)]) {
-				t.Errorf("cut to %d: %d bytes, all of the file: %v", left, len(got), bytes.Equal(got, data[:len(got)]))
+			if len(got) >= largeSize || int64(len(got)) < left {
+				t.Fatalf("cut to %d: %d bytes", left, len(got))
+			}
+			// The socket holds pages of the file, not copies: what is cut off may be zeros by then.
+			if rest := got[left:]; !bytes.Equal(got[:left], data[:left]) || !sameOrZero(rest, data[left:]) {
+				t.Errorf("cut to %d: %d bytes that were never in the file", left, len(got))
 			}
 		}
 		write(t, directory+"/file", []byte("short"))
 		mustServe(t, s.addresses[0], "/file", []byte("short"))
 	})
+}
+
+func sameOrZero(got, want []byte) bool {
+	for i := range got {
+		if got[i] != 0 && got[i] != want[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // TestFileIsReplacedWhileSent: by rename the old one goes out whole; the next request gets the new.

@@ -6,10 +6,10 @@
 
 enum { SEED = 71, SIZE = 100000, MANY = 5000 };
 
-static struct ringo_batch *open_batch(uint32_t depth)
+static struct ringo_batch *start_batch(uint32_t depth)
 {
 	struct ringo_batch *batch = NULL;
-	int ret = ringo_batch_open(OPTIONS(.depth = depth), &batch);
+	int ret = open_batch(OPTIONS(.depth = depth), &batch);
 
 	if (ret == -EPERM || ret == -ENOSYS)
 		skip_program("no io_uring here");
@@ -36,7 +36,7 @@ static void test_many_reads_in_their_order(void **state)
 
 	(void)state;
 	for (uint32_t depth = 1; depth <= 4096; depth *= 8) {
-		struct ringo_batch *batch = open_batch(depth);
+		struct ringo_batch *batch = start_batch(depth);
 
 		memset(data, 0, sizeof(data));
 		for (uint64_t i = 0; i < MANY; i++)
@@ -60,7 +60,7 @@ static void test_many_reads_in_their_order(void **state)
 
 static void test_ops_on_files(void **state)
 {
-	struct ringo_batch *batch = open_batch(16);
+	struct ringo_batch *batch = start_batch(16);
 	char directory[64], path[80], other[80], byte = 'x';
 	struct statx status;
 	int64_t result;
@@ -110,7 +110,7 @@ static void test_ops_on_files(void **state)
 
 static void test_ops_on_sockets(void **state)
 {
-	struct ringo_batch *batch = open_batch(16);
+	struct ringo_batch *batch = start_batch(16);
 	char byte = 'x';
 	struct iovec piece = {&byte, 1};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
@@ -159,7 +159,7 @@ static void test_ops_on_sockets(void **state)
 
 static void test_what_does_not_belong(void **state)
 {
-	struct ringo_batch *batch = open_batch(2);
+	struct ringo_batch *batch = start_batch(2);
 	const struct ringo_op bad[] = {
 		OP(.code = RINGO_CANCEL, .argument = RINGO_CANCEL_ALL),
 		OP(.code = RINGO_RETURN_BUFFER),

@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -103,4 +106,224 @@ func (s *server) settlesTo(before map[string]int) {
 		}
 	}
 	s.t.Errorf("%v descriptors, where there were %v", now, before)
+}
+
+func TestIdleConnections(t *testing.T) {
+	directory := site(t)
+	write(t, directory+"/file", []byte("content"))
+	s := serve(t, directory)
+	before := s.idleDescriptors("/file")
+	var idle []*client
+	for i := range 1000 {
+		c := newClient(t, s.addresses[0])
+		switch i % 3 {
+		case 0: // nothing at all
+		case 1: // half a request
+			c.write("GET /file HT")
+		default: // a request, answered
+			c.get("/file")
+		}
+		idle = append(idle, c)
+	}
+	for range 20 {
+		mustServe(t, s.addresses[0], "/file", []byte("content"))
+	}
+	for _, c := range idle {
+		c.conn.Close()
+	}
+	s.settlesTo(before)
+}
+
+// TestResetsInTheMiddle: a thousand clients go away while they are sent to.
+func TestResetsInTheMiddle(t *testing.T) {
+	directory := site(t)
+	sparse(t, directory+"/large", 1<<30)
+	write(t, directory+"/file", []byte("content"))
+	inModes(t, func(t *testing.T, flags []string) {
+		t.Parallel()
+		s := serve(t, directory, flags...)
+		before := s.idleDescriptors("/file")
+		const workers, each = 8, 1000 / 8
+		errs := make(chan error)
+		for w := range workers {
+			go func() {
+				for i := range each {
+					if err := reset(s.addresses[0], (w*each+i)*37%300_000); err != nil {
+						errs <- err
+						return
+					}
+				}
+				errs <- nil
+			}()
+		}
+		for range workers {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		s.settlesTo(before)
+		mustServe(t, s.addresses[0], "/file", []byte("content"))
+	})
+}
+
+// reset reads a part of a large answer and resets the connection.
+func reset(address string, after int) error {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(timeLimit())
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	if _, err := io.WriteString(conn, strings.Repeat(request("GET", "/large"), 1+after%3)); err != nil {
+		return err
+	}
+	_, err = io.CopyN(io.Discard, conn, int64(after))
+	return err
+}
+
+// TestConnectAndClose: clients that only knock.
+func TestConnectAndClose(t *testing.T) {
+	directory := site(t)
+	write(t, directory+"/file", []byte("content"))
+	s := serve(t, directory)
+	before := s.idleDescriptors("/file")
+	for i := range 3000 {
+		conn, err := net.DialTimeout("tcp", s.addresses[0], patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}
+		if i%3 == 0 {
+			_, _ = io.WriteString(conn, request("GET", "/file"))
+		}
+		conn.Close()
+	}
+	mustServe(t, s.addresses[0], "/file", []byte("content"))
+	s.settlesTo(before)
+}
+
+// TestMaxConnections: one more waits, and is served when another is closed.
+func TestMaxConnections(t *testing.T) {
+	directory := site(t)
+	write(t, directory+"/file", []byte("content"))
+	s := serve(t, directory, "--loops=1", "--max-connections=3")
+	var held []*client
+	for range 3 {
+		c := newClient(t, s.addresses[0])
+		c.get("/file")
+		held = append(held, c)
+	}
+	for round := range 30 {
+		next := newClient(t, s.addresses[0])
+		next.write(request("GET", "/file"))
+		if round == 0 {
+			_ = next.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+			if b, err := next.in.ReadByte(); err == nil {
+				t.Fatalf("%q for one too many", b)
+			}
+			_ = next.conn.SetReadDeadline(timeLimit())
+		}
+		held[0].conn.Close()
+		held = append(held[1:], next)
+		if a := next.read("GET"); a.status != 200 {
+			t.Fatalf("%v", a)
+		}
+	}
+}
+
+// TestManyListenersShareTheLimit: the connections of all of them fit into what was set up for.
+func TestManyListenersShareTheLimit(t *testing.T) {
+	directory := site(t)
+	file := content("file", 100_000)
+	write(t, directory+"/file", file)
+	flags := []string{"--loops=1", "--max-connections=60"}
+	for range 30 {
+		flags = append(flags, "--listen=127.0.0.1:0")
+	}
+	for _, mode := range containmentModes {
+		s := serve(t, directory, append(mode, flags...)...)
+		before := s.idleDescriptors("/file")
+		const each = 8
+		errs := make(chan error)
+		most := 0
+		for _, address := range s.addresses {
+			for range each {
+				go func() { errs <- visit(address, file) }()
+			}
+		}
+		for range each * len(s.addresses) {
+			if err := <-errs; err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, s.descriptors()["socket"]-before["socket"])
+		}
+		for _, address := range s.addresses {
+			mustServe(t, address, "/file", file)
+		}
+		if most > 60 {
+			t.Errorf("%d connections at once", most)
+		}
+	}
+}
+
+// visit is a client that stays for a while when it has got its file.
+func visit(address string, want []byte) error {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(timeLimit())
+	if _, err := io.WriteString(conn, request("GET", "/file")); err != nil {
+		return err
+	}
+	a, err := readAnswer(bufio.NewReader(conn), "GET")
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(a.body, want) {
+		return fmt.Errorf("%v", a)
+	}
+	time.Sleep(100 * time.Millisecond)
+	return nil
+}
+
+// TestNoDescriptorsLeft: the server waits until there are some, without spinning, and goes on.
+func TestNoDescriptorsLeft(t *testing.T) {
+	directory := site(t)
+	write(t, directory+"/file", []byte("content"))
+	sparse(t, directory+"/large", 1<<30)
+	limited := []string{"sh", "-c", `ulimit -n 40; exec "$@"`, "sh"}
+	inModes(t, func(t *testing.T, flags []string) {
+		s := serveBy(t, limited, directory, append(flags, "--loops=1", "--max-connections=1000")...)
+		before := s.idleDescriptors("/file")
+		var held []*client
+		for i := range 100 {
+			c := newClient(t, s.addresses[0])
+			c.write(request("GET", []string{"/file", "/large"}[i%2]))
+			held = append(held, c)
+		}
+		eventually(t, "all descriptors in use", func() bool {
+			sum := 0
+			for _, n := range s.descriptors() {
+				sum += n
+			}
+			return sum >= 38
+		})
+		used := s.processorTime()
+		time.Sleep(time.Second)
+		if used = s.processorTime() - used; used > 500*time.Millisecond {
+			t.Errorf("%v of processor time in a second of waiting", used)
+		}
+		for _, c := range held {
+			c.conn.Close()
+		}
+		s.settlesTo(before)
+		for range 20 {
+			mustServe(t, s.addresses[0], "/file", []byte("content"))
+		}
+	})
 }

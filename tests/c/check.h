@@ -50,12 +50,10 @@
 /* Far longer than anything takes: a wait that ends so has hung. */
 #define PATIENCE_SECONDS 40
 
-#define must(condition) must_hold(condition, #condition, __FILE__, __LINE__)
+#define must(condition) ((condition) ? (void)0 : must_fail(#condition, __FILE__, __LINE__))
 
-static inline void must_hold(bool holds, const char *condition, const char *file, int line)
+_Noreturn static inline void must_fail(const char *condition, const char *file, int line)
 {
-	if (holds)
-		return;
 	fprintf(stderr, "%s:%d: must: %s (errno %d)\n", file, line, condition, errno);
 	abort();
 }

@@ -328,7 +328,8 @@ static enum step submit_accept(struct slot *slot)
 	slot->phase = 0;
 	slot->hop = (struct hop){
 		.opcode = KERNEL_ACCEPT, .fd = slot->op.fd, .op_flags = slot->op.argument};
-	if (slot->op.flags & RINGO_MULTISHOT)
+	/* The kernel's multishot takes all that wait in the backlog: with a limit it is one by one. */
+	if (slot->op.flags & RINGO_MULTISHOT && slot->op.length == 0)
 		slot->hop.ioprio = KERNEL_ACCEPT_MULTISHOT;
 	return STEP_SUBMIT;
 }
@@ -372,7 +373,7 @@ static enum step advance_accept(struct ring *ring, struct slot *slot, int32_t re
 	case -EAGAIN:
 		return more ? STEP_DONE : submit_accept(slot);
 	default:
-		if (result < 0)
+		if (result < 0 || (uint64_t)++slot->done == slot->op.length)
 			return step_done(slot, result);
 		ring_emit(ring, slot->op.user_data, result, RINGO_MORE, 0);
 		return more ? STEP_DONE : submit_accept(slot);

@@ -71,7 +71,7 @@ struct ringo_batch;
  *   POLL            any     -         -        -       -       POLL*       -         -
  *   TIMEOUT         -       -         -        -       -       -           -         nanoseconds
  *   CANCEL          any     -         -        -       -       how         -         user_data
- *   ACCEPT          socket  -         -        -       -       SOCK_*      -         -
+ *   ACCEPT          socket  -         limit    -       -       SOCK_*      -         -
  *   RECV            socket  data      bytes    -       -       MSG_*       -         -
  *   SEND            socket  data      bytes    -       -       MSG_*       -         -
  *   SENDMSG         socket  msghdr    -        -       -       MSG_*       -         -
@@ -93,7 +93,8 @@ struct ringo_batch;
  *   RECV       with RINGO_BUFFER_SELECT the data is in a provided buffer, its id in `extra`, and
  *              the completion has RINGO_BUFFER. 0 is the end of the stream.
  *   ACCEPT     with RINGO_MULTISHOT, -EMFILE and its like come with RINGO_MORE: accepting goes on
- *              by itself after a pause.
+ *              by itself after a pause. With a limit > 0 it takes no more connections than that
+ *              from the backlog; the last one is the final completion.
  *   RETURN_BUFFER has no completion at all.
  *   READFILE   bytes read, file closed; when the capacity was filled the file stays open, its
  *              descriptor is in `extra` and the completion has RINGO_FILE_OPEN: there may be more.

@@ -90,8 +90,8 @@ func (s *service) open(ln net.Listener, maxConns int) error {
 	s.fd = fd
 	// Accepted sockets inherit it. Elsewhere than TCP there is no such option, and no delay.
 	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	for _, l := range s.engine.loops {
-		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(maxConns)})
+	for i, l := range s.engine.loops {
+		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(i, maxConns)})
 	}
 	s.live.Store(int64(len(s.ports)))
 	for _, p := range s.ports {
@@ -103,22 +103,26 @@ func (s *service) open(ln net.Listener, maxConns int) error {
 	return nil
 }
 
-// share is how many connections one loop may have: a connection needs up to four operations of
-// the reserve, and the loop some for itself.
-func (s *service) share(maxConns int) int {
+// share is how many connections loop i may have: a connection needs up to four operations of the
+// reserve, and the loop some for itself.
+func (s *service) share(i, maxConns int) int {
 	loops := len(s.engine.loops)
 	room := max((len(s.engine.loops[0].waiters.table)-s.engine.depth-8)/4, 1)
 	if maxConns <= 0 {
 		return room
 	}
-	return min((maxConns+loops-1)/loops, room)
+	share := maxConns / loops
+	if i < maxConns%loops {
+		share++
+	}
+	return min(share, room)
 }
 
 // onPorts runs f for each port on its loop. A loop that is closing runs nothing more, but cancels
 // what its ports do.
 func (s *service) onPorts(f func(*port)) {
 	for _, p := range s.ports {
-		_ = p.loop.do(func(*loop) { f(p) }, false)
+		_ = p.loop.do(func(*loop) { f(p) }, true)
 	}
 }
 
@@ -138,6 +142,10 @@ func (s *service) gone() {
 // open begins to serve.
 func (p *port) open() {
 	p.loop.ports[p] = struct{}{}
+	if p.max == 0 { // Fewer connections than loops.
+		p.ended(nil)
+		return
+	}
 	p.listen()
 }
 
@@ -151,8 +159,10 @@ func (p *port) abandon() {
 	})
 }
 
+// listen accepts as many connections as there is room for; others wait in the backlog, where any
+// loop may take them.
 func (p *port) listen() {
-	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot,
+	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot, Length: uint64(p.max - p.count),
 		Argument: syscall.SOCK_NONBLOCK | syscall.SOCK_CLOEXEC}
 	t, err := p.loop.postOwn(&op, p)
 	if err != nil {
@@ -172,10 +182,10 @@ func (p *port) complete(_ *loop, c *csrc.Completion) {
 	}
 	p.accepting = sinkless
 	switch {
-	case c.Result != -int64(syscall.ECANCELED):
-		p.ended(os.NewSyscallError("accept", errorOf(c.Result)))
 	case p.draining || isClosed(p.service.engine.closed):
 		p.ended(nil)
+	case c.Result < 0:
+		p.ended(os.NewSyscallError("accept", errorOf(c.Result)))
 	case p.count < p.max:
 		p.listen()
 	}
@@ -207,14 +217,10 @@ func (p *port) accepted(fd int32) {
 		c.next.previous = c
 	}
 	p.conns = c
-	if p.count >= p.max && p.accepting != sinkless {
-		// New connections wait in the backlog until one here is closed.
-		p.loop.cancel(p.accepting)
-	}
 	c.handler = p.service.accept(c)
 	c.handler.Opened(c)
 	c.receive()
-	if p.draining {
+	if p.draining && !c.closing {
 		c.handler.Drain(c)
 	}
 }

@@ -16,6 +16,8 @@ type timerWheel struct {
 	slots [wheelSlots]*Conn
 	count int
 	armed bool
+
+	turning bool // timers are being run
 }
 
 const (
@@ -36,7 +38,7 @@ func (w *timerWheel) set(c *Conn, d time.Duration) {
 		c.deadline = 0
 		return
 	}
-	if w.count == 0 {
+	if w.count == 0 && !w.turning {
 		w.tick = w.now()
 	}
 	c.deadline = w.tick + uint64((d+wheelTick-1)/wheelTick) + 1
@@ -96,31 +98,33 @@ type wheelTurn timerWheel
 func (t *wheelTurn) complete(_ *loop, c *csrc.Completion) {
 	w := (*timerWheel)(t)
 	w.armed = false
+	if c.Result == 0 { // else the loop is stopping, and connections are told in another way
+		// Now, while what the last timeout used is free for the next one.
+		w.arm()
+	}
+	w.turning = true
 	for now := w.now(); w.tick < now; {
 		w.tick++
 		w.run(w.tick)
 	}
-	if c.Result == 0 { // else the loop is stopping, and connections are told in another way
-		w.arm()
-	}
+	w.turning = false
 }
 
-// run fires the timers of one tick, and moves those that were set anew meanwhile.
+// run fires the timers of one tick, and moves those that were set anew meanwhile. What a timer
+// does may remove or move any other, so the list is looked at afresh each time; it gets nothing
+// new, for all within the horizon have places of their own.
 func (w *timerWheel) run(tick uint64) {
-	c := w.slots[tick%wheelSlots]
-	for c != nil {
-		next := c.wheelNext
-		if c.place == tick {
-			w.remove(c)
-			switch {
-			case c.deadline == 0:
-			case c.deadline <= tick:
-				c.deadline = 0
-				c.fireTimer()
-			default:
-				w.insert(c)
-			}
+	slot := &w.slots[tick%wheelSlots]
+	for *slot != nil {
+		c := *slot
+		w.remove(c)
+		switch {
+		case c.deadline == 0:
+		case c.deadline <= tick:
+			c.deadline = 0
+			c.fireTimer()
+		default:
+			w.insert(c)
 		}
-		c = next
 	}
 }

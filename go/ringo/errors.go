@@ -3,6 +3,7 @@ package ringo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -67,7 +68,7 @@ func unavailable(err error) error {
 	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
 		return &unavailableError{err, "no file descriptors left; raise RLIMIT_NOFILE (ulimit -n)"}
 	case errors.Is(err, syscall.EINVAL):
-		return &unavailableError{err, "an option is out of range"}
+		return fmt.Errorf("ringo: options do not fit together, or the kernel refuses them: %w", err)
 	}
 	return &unavailableError{err, "opening a ring failed"}
 }
@@ -105,6 +106,4 @@ func (e *unavailableError) Error() string {
 
 func (e *unavailableError) Unwrap() error { return e.err }
 
-func (e *unavailableError) Is(target error) bool {
-	return target == ErrUnavailable && !errors.Is(e.err, syscall.EINVAL)
-}
+func (e *unavailableError) Is(target error) bool { return target == ErrUnavailable }

@@ -356,8 +356,8 @@ func TestWaitBatch(t *testing.T) {
 func TestNoDescriptorsLeft(t *testing.T) {
 	e := open(t)
 	name := writeTemp(t, []byte("x"))
-	lift := exhaustDescriptors(t)
-	defer lift()
+	fill, lift := limitDescriptors(t)
+	fill()
 	for _, r := range readers[:2] {
 		if _, err := r.read(t.Context(), e, name); !errors.Is(err, syscall.EMFILE) {
 			t.Errorf("%s: %v", r.name, err)
@@ -375,21 +375,40 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	}
 }
 
-// exhaustDescriptors makes every open fail with EMFILE until lift is called.
-func exhaustDescriptors(t *testing.T) (lift func()) {
+// limitDescriptors lowers the limit to some more than are open now. Then fill uses up what is
+// left, and lift undoes both.
+func limitDescriptors(t *testing.T) (fill, lift func()) {
 	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	low := limit
-	low.Cur = 0 // Descriptors already open are not affected.
+	low.Cur = uint64(len(descriptors())) + 50
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
 		t.Fatal(err)
 	}
-	return func() {
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			t.Error(err)
+	var fillers []int
+	fill = func() {
+		for {
+			fd, err := syscall.Open("/", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+			if err != nil {
+				return
+			}
+			fillers = append(fillers, fd)
 		}
 	}
+	var once sync.Once
+	lift = func() {
+		once.Do(func() {
+			for _, fd := range fillers {
+				syscall.Close(fd)
+			}
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(lift)
+	return fill, lift
 }

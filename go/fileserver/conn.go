@@ -324,6 +324,10 @@ func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 func (c *conn) proceed(rc *ringo.Conn) {
 	c.state = reading
 	c.process(rc, c.input)
+	if c.draining && c.state == reading && len(c.input) == 0 {
+		c.end(rc)
+		return
+	}
 	if c.state == reading || c.state == skipping {
 		rc.Resume()
 	}

@@ -153,6 +153,13 @@ func (l *Loop) Stats() (s Stats) {
 	return s
 }
 
+// Backend is ringo_loop_backend: the backend in use, and the error that auto fell back for.
+func (l *Loop) Backend() (backend uint32, fallback error) {
+	var why C.int
+	backend = uint32(C.ringo_loop_backend(l.c, &why))
+	return backend, errnoOf(why)
+}
+
 // Buffers gives the memory of the provided receive buffers, and the size of each.
 func (l *Loop) Buffers() (memory []byte, size int) {
 	var base *C.uchar

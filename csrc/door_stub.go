@@ -35,6 +35,9 @@ func (*Loop) Close() {}
 // Stats is all zero.
 func (*Loop) Stats() Stats { return Stats{} }
 
+// Backend is none.
+func (*Loop) Backend() (backend uint32, fallback error) { return 0, syscall.ENOSYS }
+
 // Buffers has none.
 func (*Loop) Buffers() (memory []byte, size int) { return nil, 0 }
 

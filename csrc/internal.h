@@ -5,7 +5,7 @@
  *   ring      one backend instance and the ops in flight on it; a loop and a batch each own one
  *   slot      where an op lives while in flight
  *   hop       one request to the kernel; an op is one hop or a few of them, one at a time
- *   backend   turns hops into results: uring.c
+ *   backend   turns hops into results: uring.c, threads.c
  */
 #ifndef RINGO_INTERNAL_H
 #define RINGO_INTERNAL_H
@@ -170,6 +170,7 @@ struct backend {
 };
 
 extern const struct backend backend_uring;
+extern const struct backend backend_threads;
 
 struct slot_list {
 	uint32_t head;
@@ -180,6 +181,7 @@ struct slot_list {
 struct ring {
 	const struct backend *backend;
 	void *backend_state;
+	int fallback; /* what AUTO fell back for, or 0 */
 
 	struct slot *slots;
 	uint64_t *user_data; /* of each slot, apart: a cancel scans it */

@@ -9,7 +9,8 @@
  *   slot.c       ops in flight: the state machine, retries, cancel
  *   ops.c        the table of ops, and the ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
- *   uring.c      the backend: requests to SQEs, CQEs to results
+ *   uring.c      backend: requests to SQEs, CQEs to results
+ *   threads.c    backend: the same by epoll and plain system calls
  *   buffers.c    provided receive buffers
  *   batch.c      a list of ops driven on the caller's own thread
  */
@@ -84,8 +85,6 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	*o = *given;
 	if (o->backend > RINGO_BACKEND_THREADS)
 		return -EINVAL;
-	if (o->backend == RINGO_BACKEND_THREADS)
-		return -EOPNOTSUPP;
 	set_default(&o->depth, 1024);
 	set_default(&o->reserve, o->depth);
 	set_default(&o->sq_entries, at_most(o->depth, 256));
@@ -382,6 +381,13 @@ void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats)
 	for (size_t i = 0; i < sizeof(*stats) / sizeof(*to); i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	stats->doorbells = mailbox_doorbells(loop->mailbox);
+}
+
+enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why)
+{
+	if (why != NULL)
+		*why = loop->ring.fallback;
+	return loop->ring.backend == &backend_uring ? RINGO_BACKEND_URING : RINGO_BACKEND_THREADS;
 }
 
 uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size)

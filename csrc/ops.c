@@ -328,7 +328,8 @@ static enum step submit_accept(struct slot *slot)
 	slot->phase = 0;
 	slot->hop = (struct hop){
 		.opcode = KERNEL_ACCEPT, .fd = slot->op.fd, .op_flags = slot->op.argument};
-	/* The kernel's multishot takes all that wait in the backlog: with a limit it is one by one. */
+	/* The kernel's multishot takes all that wait in the backlog: with a limit it is one by one.
+	 */
 	if (slot->op.flags & RINGO_MULTISHOT && slot->op.length == 0)
 		slot->hop.ioprio = KERNEL_ACCEPT_MULTISHOT;
 	return STEP_SUBMIT;

@@ -13,7 +13,8 @@
  *   the loop's. ringo_post, ringo_wake, ringo_loop_stop, ringo_loop_stats may be called by any
  *   thread between open and close. The deliver function runs on the loop's thread.
  *   A batch may be taken by any thread, one at a time; ringo_batch_cancel may be called by another
- *   one while it runs. The core starts no threads, changes no signal mask, keeps no globals.
+ *   one while it runs. The core keeps no globals, and starts no threads but those of the backend
+ *   threads, which take no signals.
  *
  * Ownership
  *   what an op names                       whose, and until when
@@ -191,6 +192,12 @@ struct ringo_completion {
 	int32_t extra; /* buffer id, descriptor, or the errno that cut a transfer short; else 0 */
 };
 
+/*
+ * AUTO is URING, or THREADS where io_uring is forbidden (-EPERM), not there or older than Linux 6.1
+ * (-ENOSYS); it never falls back for want of memory or descriptors. THREADS does the same ops by
+ * epoll and a pool of bounded_workers + unbounded_workers threads; a system call that a thread is
+ * in cannot be cancelled.
+ */
 enum ringo_backend {
 	RINGO_BACKEND_AUTO = 0,
 	RINGO_BACKEND_URING = 1,
@@ -298,6 +305,9 @@ void ringo_wake(struct ringo_loop *loop);
 
 /* Any thread. */
 void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats);
+
+/* The backend in use. `why`, unless NULL, gets what AUTO fell back for (-EPERM, -ENOSYS), or 0. */
+enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why);
 
 /* The memory of the provided buffers: id i begins at base + i * size. Returns their number. */
 uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size);

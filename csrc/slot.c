@@ -512,18 +512,34 @@ static int slots_open(struct ring *ring, const struct ringo_options *options, bo
 	return 0;
 }
 
+/* AUTO falls back only where io_uring is forbidden or not there, never for want of memory. */
+static int open_backend(struct ring *ring, const struct ringo_options *options, bool shared)
+{
+	int ret;
+
+	ring->backend = &backend_threads;
+	if (options->backend != RINGO_BACKEND_THREADS) {
+		ring->backend = &backend_uring;
+		ret = ring->backend->open(ring, options, shared);
+		if (options->backend == RINGO_BACKEND_URING || (ret != -EPERM && ret != -ENOSYS))
+			return ret;
+		ring->backend = &backend_threads;
+		ring->fallback = ret;
+	}
+	return ring->backend->open(ring, options, shared);
+}
+
 /* `shared`: a batch's ring, driven by any thread; else owned by the calling thread. */
 int ring_open(struct ring *ring, const struct ringo_options *options, bool shared)
 {
 	int ret;
 
 	memset(ring, 0, sizeof(*ring));
-	ring->backend = &backend_uring;
 	ring->turn_budget = options->turn_budget;
 	ring->sigpipe_harmless = sigpipe_is_harmless();
 	ret = slots_open(ring, options, shared);
 	if (ret == 0)
-		ret = ring->backend->open(ring, options, shared);
+		ret = open_backend(ring, options, shared);
 	if (ret == 0 && !shared)
 		ret = buffers_open(ring, options);
 	if (ret != 0) {

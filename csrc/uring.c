@@ -274,7 +274,7 @@ static void describe_liburing(struct ringo_features *features)
 
 int ringo_probe(struct ringo_features *features)
 {
-	const struct ringo_options small = {.depth = 8};
+	const struct ringo_options small = {.backend = RINGO_BACKEND_URING, .depth = 8};
 	struct ringo_options options;
 	struct ring ring;
 	const struct uring *uring;
@@ -285,7 +285,10 @@ int ringo_probe(struct ringo_features *features)
 	if (features->uring_error == 0)
 		features->uring_error = ring_open(&ring, &options, false);
 	if (features->uring_error != 0) {
-		features->backend = RINGO_BACKEND_THREADS;
+		/* Every op is portable so far. */
+		memset(features->supported, 2, sizeof(features->supported));
+		if (features->uring_error == -EPERM || features->uring_error == -ENOSYS)
+			features->backend = RINGO_BACKEND_THREADS;
 		return 0;
 	}
 	uring = ring.backend_state;

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -67,9 +68,21 @@ func (e ringEngine) NewFile(f *os.File) ringFile { return e.Engine.NewFile(f) }
 
 // openEngine takes one loop: cat and cp have a few chunks in flight and nothing to do on a second thread.
 func openEngine(backend string) (engine, error) {
-	opened, err := ringo.New(ringo.WithBackend(backend), ringo.WithLoops(1))
+	opened, err := newEngine(backend, ringo.WithLoops(1))
 	if err != nil {
 		return nil, err
 	}
 	return ringEngine{opened}, nil
+}
+
+// newEngine opens an engine, and says so when it is not the one that would be best.
+func newEngine(backend string, options ...ringo.Option) (*ringo.Engine, error) {
+	opened, err := ringo.New(append(options, ringo.WithBackend(backend))...)
+	if err != nil {
+		return nil, err
+	}
+	if why := opened.Fallback(); why != nil {
+		fmt.Fprintf(os.Stderr, "ringo: using threads: %v\n", why)
+	}
+	return opened, nil
 }

@@ -98,10 +98,10 @@ func (f *serveFlags) server(dir string) (*fileserver.Server, error) {
 		f.maxConns = connectionsAllowed()
 	}
 	return &fileserver.Server{
-		Root:         dir,
-		Options:      f.site,
-		Sendfile:     strategy,
-		RingOnly:     f.cache == "off" && f.sendfile == "splice",
+		Root:     dir,
+		Options:  f.site,
+		Sendfile: strategy,
+		RingOnly: f.cache == "off" && f.sendfile == "splice",
 		// The addresses share the engine, so each has its part of the limit.
 		MaxConns:     max(f.maxConns/len(f.listen), 1),
 		DrainTimeout: max(f.drain, time.Nanosecond),
@@ -131,8 +131,7 @@ func (f *serveFlags) serve(parent context.Context, backend, dir string) error {
 	defer stop()
 	// The loops' threads are in C nearly all the time; one more P runs what else there is to run.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), f.loops+1))
-	options := append(fileserver.EngineOptions(f.loops, f.maxConns), ringo.WithBackend(backend))
-	server.Engine, err = ringo.New(options...)
+	server.Engine, err = newEngine(backend, fileserver.EngineOptions(f.loops, f.maxConns)...)
 	if err != nil {
 		return err
 	}

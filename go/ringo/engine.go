@@ -15,6 +15,8 @@ type Engine struct {
 	loops     []*loop
 	depth     int
 	readLimit int64
+	backend   string
+	fallback  error
 	chunks    chunkPool
 	batches   batchPool
 	holds     holds
@@ -47,15 +49,30 @@ func New(options ...Option) (*Engine, error) {
 		}
 		e.loops = append(e.loops, l)
 	}
+	e.noteBackend()
 	return e, nil
 }
+
+func (e *Engine) noteBackend() {
+	backend, why := e.loops[0].c.Backend()
+	e.backend = backendNames[backend]
+	if why != nil {
+		e.fallback = unavailable(why)
+	}
+}
+
+var backendNames = map[uint32]string{csrc.BackendURing: "uring", csrc.BackendThreads: "threads"}
 
 // Default returns the engine that the package-level functions use. It is opened when first asked
 // for, with default options, and never closed; an error stays.
 var Default = sync.OnceValues(func() (*Engine, error) { return New() })
 
-// Backend says what runs operations: "uring".
-func (e *Engine) Backend() string { return "uring" }
+// Backend says what runs operations: "uring", or "threads" where io_uring is forbidden or missing.
+func (e *Engine) Backend() string { return e.backend }
+
+// Fallback says why the backend is threads though nobody asked for it, and what to do; else nil. It
+// matches ErrUnavailable.
+func (e *Engine) Fallback() error { return e.fallback }
 
 // Close refuses new operations, lets those in flight end and releases everything. Operations that
 // wait for others (accept, receive, poll, timers) are cancelled. It can wait without end for a

@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"time"
 
@@ -22,6 +23,7 @@ func newConfig(options []Option) (*config, error) {
 	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40}
 	c.ring.Depth = 1024
 	c.ring.Reserve = 1024
+	WithBackend(os.Getenv("RINGO_BACKEND"))(c)
 	for _, o := range options {
 		o(c)
 	}
@@ -122,7 +124,9 @@ func WithReadLimit(n int64) Option {
 	}
 }
 
-// WithBackend chooses what runs operations: "auto", "uring" or "threads".
+// WithBackend chooses what runs operations: "uring", "threads", which needs no io_uring, or "auto",
+// which is uring wherever io_uring is permitted and there; [Engine.Fallback] says if it was not. The
+// default is the environment's RINGO_BACKEND, else auto.
 func WithBackend(name string) Option {
 	return func(c *config) {
 		switch name {

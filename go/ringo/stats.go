@@ -69,7 +69,7 @@ func Probe() (Features, error) {
 	}
 	f := Features{Backend: "uring", Liburing: c.Liburing, SetupFlags: c.SetupFlags, RingFeatures: c.RingFeatures}
 	if c.UringError != nil {
-		f.Backend, f.Why = "none", unavailable(c.UringError).Error()
+		f.Backend, f.Why = backendNames[c.Backend], unavailable(c.UringError).Error()
 	}
 	for _, op := range c.Ops {
 		f.Ops = append(f.Ops, OpFeature{op.Name, op.Kernel, op.How != 0, op.How == 2})

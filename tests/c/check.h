@@ -44,7 +44,7 @@
 
 #define ADDRESS(pointer) ((uint64_t)(uintptr_t)(pointer))
 #define OP(...) ((struct ringo_op){__VA_ARGS__})
-#define OPTIONS(...) (&(const struct ringo_options){__VA_ARGS__})
+#define OPTIONS(...) (&(const struct ringo_options){.backend = chosen_backend(), __VA_ARGS__})
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Far longer than anything takes: a wait that ends so has hung. */
@@ -56,6 +56,16 @@ _Noreturn static inline void must_fail(const char *condition, const char *file, 
 {
 	fprintf(stderr, "%s:%d: must: %s (errno %d)\n", file, line, condition, errno);
 	abort();
+}
+
+/* RINGO_BACKEND=threads runs all the programs on that backend. */
+static inline uint32_t chosen_backend(void)
+{
+	const char *name = getenv("RINGO_BACKEND");
+
+	if (name == NULL || strcmp(name, "auto") == 0)
+		return RINGO_BACKEND_AUTO;
+	return strcmp(name, "threads") == 0 ? RINGO_BACKEND_THREADS : RINGO_BACKEND_URING;
 }
 
 /* Exit code 77: nothing of this program can be tested here. */

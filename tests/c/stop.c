@@ -67,8 +67,9 @@ static void expect_waiting_cancelled(struct engine *e, const struct work *w)
 		assert_int_equal(engine_wait(e, w->waiting[i]).result, -ECANCELED);
 }
 
-/* Goes on with what a draining loop still does. */
-static void feed(struct work *w)
+/* Goes on with what a draining loop still does; gives the FIFO's reader, which has to stay until its
+ * writer is there. */
+static int feed(struct work *w)
 {
 	char buffer[4096];
 	int fd = open(w->fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -77,7 +78,7 @@ static void feed(struct work *w)
 	must(fd >= 0 && write(w->pipe[1], "x", 1) == 1);
 	while (got < SIZE)
 		got += read_fully(w->slow[1], buffer, sizeof(buffer));
-	close(fd);
+	return fd;
 }
 
 static void test_drain(void **state)
@@ -85,7 +86,7 @@ static void test_drain(void **state)
 	struct engine *e = engine_open(OPTIONS(.receive_buffers = 2));
 	struct work w;
 	struct ringo_completion c;
-	int fds = count_fds();
+	int fds = count_fds(), reader;
 
 	(void)state;
 	begin(e, &w);
@@ -96,12 +97,13 @@ static void test_drain(void **state)
 	assert_int_equal(engine_count(e, w.send), 0);
 	assert_int_equal(engine_count(e, w.read_pipe), 0);
 	assert_int_equal(engine_count(e, w.open_fifo), 0);
-	feed(&w);
+	reader = feed(&w);
 	assert_int_equal(engine_wait(e, w.send).result, SIZE);
 	assert_int_equal(engine_wait(e, w.read_pipe).result, 1);
 	c = engine_wait(e, w.open_fifo);
 	assert_true(c.result >= 0);
 	close((int)c.result);
+	close(reader);
 	engine_close(e, RINGO_STOP_DRAIN);
 	end(&w);
 	assert_true(count_fds() < fds); /* the loop's own are gone as well */

@@ -125,7 +125,8 @@ static void run_traffic(uint32_t buffers, uint32_t cq_entries, int rounds)
 	print_message("%u buffers, queue of %u: %llu overflows, %llu starved\n", buffers,
 		      cq_entries, (unsigned long long)engine_stats(e).overflows,
 		      (unsigned long long)engine_stats(e).starved);
-	if (buffers >= 1024 && cq_entries <= 8)
+	if (buffers >= 1024 && cq_entries <= 8 &&
+	    ringo_loop_backend(e->loop, NULL) == RINGO_BACKEND_URING)
 		assert_true(engine_stats(e).overflows > 0);
 	engine_close(e, RINGO_STOP_DRAIN);
 	for (int i = 0; i < PAIRS; i++) {

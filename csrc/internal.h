@@ -113,6 +113,7 @@ struct slot {
 	uint8_t state;       /* enum slot_state; written by slot_set_state only */
 	uint8_t phase;       /* of a composite op, an enum of its own file */
 	uint8_t attempts;    /* bounded retries used */
+	uint8_t refusals;    /* times in a row that the kernel ended a hop without running it */
 	bool own;       /* came by deliver: counts against the reserve, else against the depth */
 	bool polling;   /* the hop in the kernel is a poll for what `hop` was refused */
 	bool cancelled; /* asked to end: nothing is issued again except clean-up */

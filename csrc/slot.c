@@ -33,6 +33,8 @@
 
 #include "internal.h"
 
+enum { REFUSALS_MAX = 100 };
+
 static uint64_t slot_token(const struct ring *ring, const struct slot *slot)
 {
 	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - ring->slots);
@@ -123,7 +125,7 @@ static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool
 	slot->op = *op;
 	slot->done = 0;
 	slot->phase = 0;
-	slot->attempts = 0;
+	slot->attempts = slot->refusals = 0;
 	slot->own = own;
 	slot->polling = slot->cancelled = slot->cleaning = slot->cancel_unsent = false;
 	slot->extra = 0;
@@ -280,6 +282,19 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 							     : row->start(ring, slot));
 }
 
+/* Whether the hop has to be given to the kernel once more. Nobody asked for it to be cancelled: the
+ * kernel found no worker for it, since signals to this thread interrupted the starting of one
+ * (create_io_worker, io_uring/io-wq.c). Where there is none to be had at all, that is the end. */
+static bool hop_was_not_run(struct slot *slot, int32_t result)
+{
+	if (result == -ECANCELED && slot->refusals < REFUSALS_MAX) {
+		slot->refusals++;
+		return true;
+	}
+	slot->refusals = 0;
+	return result == -EINTR && slot->hop.opcode != KERNEL_CLOSE;
+}
+
 /* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's
  * id or -1. */
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer)
@@ -305,11 +320,16 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 	}
 	ring->bounded_in_kernel -= slot->bounded;
 	if (!slot_is_ending(slot)) {
-		bool polled = slot->polling && result >= 0;
+		bool again = hop_was_not_run(slot, result);
 
-		slot->polling = !slot->polling && result == -EAGAIN && hop_retry_events(slot) != 0;
-		if (polled || slot->polling ||
-		    (result == -EINTR && slot->hop.opcode != KERNEL_CLOSE)) {
+		if (!again) {
+			bool polled = slot->polling && result >= 0;
+
+			slot->polling =
+				!slot->polling && result == -EAGAIN && hop_retry_events(slot) != 0;
+			again = polled || slot->polling;
+		}
+		if (again) {
 			slot_step(ring, slot, STEP_SUBMIT);
 			return;
 		}

@@ -161,7 +161,7 @@ static void *append_without_end(void *context)
 	struct writer *w = context;
 	unsigned char piece[1000];
 
-	for (uint64_t where = 0; !w->stop && where < (32 << 20); where += sizeof(piece)) {
+	for (uint64_t where = 0; !w->stop && where < (4 << 20); where += sizeof(piece)) {
 		fill(piece, sizeof(piece), SEED, where);
 		must(write(w->fd, piece, sizeof(piece)) == sizeof(piece));
 	}
@@ -171,7 +171,7 @@ static void *append_without_end(void *context)
 /* Whatever length it sees, the bytes are the file's. */
 static void test_growing_file(void **state)
 {
-	static unsigned char data[64 << 20];
+	static unsigned char data[8 << 20];
 	struct engine *e = engine_open(OPTIONS(0));
 	struct writer w = {.fd = open_at(directory, "growing", O_RDWR | O_CREAT)};
 	char path[128];

@@ -110,8 +110,11 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 // complete hands a completion to its sink; the waiter is free before a final one runs, so that
 // the sink may post again at once.
 func (l *loop) complete(c *csrc.Completion) {
+	if ticket(c.UserData) == sinkless { // A cancel's own.
+		return
+	}
 	s := l.waiters.sinkOf(c.UserData)
-	if c.Flags&csrc.More == 0 && c.UserData != 0 {
+	if c.Flags&csrc.More == 0 {
 		index := int32(uint32(c.UserData))
 		if int(index) >= l.depth() {
 			l.waiters.giveOwn(index)

@@ -209,7 +209,7 @@ func TestCloseDuringCalls(t *testing.T) {
 // TestCloseWaitsForCallbacks: what is in flight when Close is called ends as ever, also what takes
 // more than one step; when Close returns, every callback has run.
 func TestCloseWaitsForCallbacks(t *testing.T) {
-	want := randomBytes(20 << 20)
+	want := randomBytes(5 << 20)
 	name := writeTemp(t, want)
 	for i := range 20 {
 		e := open(t)

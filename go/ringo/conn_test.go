@@ -395,7 +395,7 @@ func TestRemoteAddr(t *testing.T) {
 // and closed on the ring.
 func fileReply(t *testing.T, name string, how SendfileStrategy) func(*Conn) Handler {
 	return func(*Conn) Handler {
-		var file int
+		file := -1
 		fail := func(c *Conn, err error) bool {
 			if err != nil {
 				t.Error(err)
@@ -422,8 +422,12 @@ func fileReply(t *testing.T, name string, how SendfileStrategy) func(*Conn) Hand
 			},
 			sent: func(c *Conn, n int64, err error) {
 				fail(c, err)
-				c.CloseFile(file)
 				c.Close()
+			},
+			closed: func(c *Conn, _ error) {
+				if file >= 0 {
+					c.CloseFile(file) // Only now for certain is it not being sent.
+				}
 			},
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -411,4 +412,30 @@ func limitDescriptors(t *testing.T) (fill, lift func()) {
 	}
 	t.Cleanup(lift)
 	return fill, lift
+}
+
+// TestNopAllocatesNothing: the way through mailbox, ring and delivery makes no garbage.
+func TestNopAllocatesNothing(t *testing.T) {
+	const rounds = 20_000
+	e := open(t, WithLoops(1))
+	left := rounds
+	done := make(chan struct{})
+	var again func(error)
+	again = func(error) {
+		if left--; left == 0 {
+			close(done)
+		} else if err := e.NopFunc(again); err != nil {
+			t.Error(err)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := e.NopFunc(again); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "chain", func() { <-done })
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > rounds/10 { // The runtime has its own.
+		t.Errorf("%d allocations in %d operations", n, rounds)
+	}
 }

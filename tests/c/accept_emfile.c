@@ -48,6 +48,8 @@ static void test_many_times(void **state)
 	struct engine *e = engine_open(OPTIONS(0));
 	struct sockaddr_in address;
 	struct ringo_stats before, after;
+	struct timespec start, end;
+	int64_t elapsed_ms;
 	int listener = make_listener(&address), clients[2] = {make_client(), make_client()};
 	uint64_t id = engine_post(e, OP(.code = RINGO_ACCEPT, .fd = listener,
 					.argument = SOCK_CLOEXEC, .flags = RINGO_MULTISHOT));
@@ -56,15 +58,19 @@ static void test_many_times(void **state)
 	(void)state;
 	use_up_descriptors();
 	before = engine_stats(e);
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	connect_client(clients[0], &address);
 	c = engine_await(e, id, 1);
 	assert_int_equal(c.result, -EMFILE);
 	assert_int_equal(c.flags, RINGO_MORE);
-	nap_ms(300);
+	while (engine_stats(e).backoffs < before.backoffs + 10)
+		nap_ms(10);
 	after = engine_stats(e);
-	/* 20 ms a pause: about 15 of them, each of a few turns. */
-	assert_in_range(after.backoffs - before.backoffs, 1, 40);
-	assert_in_range(after.turns - before.turns, 1, 200);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	elapsed_ms = (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+	/* 20 ms a pause, each of a few turns. */
+	assert_in_range(after.backoffs - before.backoffs, 10, elapsed_ms / 20 + 2);
+	assert_in_range(after.turns - before.turns, 10, 10 * (after.backoffs - before.backoffs));
 	/* One descriptor: the connection that waited all the while is accepted. */
 	give_back_descriptors(1);
 	do

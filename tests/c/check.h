@@ -287,6 +287,22 @@ static inline struct ringo_stats engine_stats(struct engine *e)
 	return stats;
 }
 
+/* Checks that the loop comes to rest: on a busy machine later than one would think. */
+static inline void expect_asleep(struct engine *e)
+{
+	uint64_t turns = UINT64_MAX;
+
+	for (int i = 0; i < 50; i++) {
+		uint64_t before = turns;
+
+		turns = engine_stats(e).turns;
+		if (turns <= before + 10 && i > 0)
+			return;
+		nap_ms(100);
+	}
+	fail_msg("the loop spins");
+}
+
 /* Stops and closes; checks that every id ended exactly once. */
 static inline void engine_close(struct engine *e, enum ringo_stop how)
 {

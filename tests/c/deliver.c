@@ -123,6 +123,63 @@ static void test_bad_ops_from_deliver(void **state)
 	ringo_loop_close(s.loop);
 }
 
+/* What deliver starts while the loop drains: what waits for others ends at once, the rest runs. */
+static uint32_t start_while_draining(uintptr_t context, const struct ringo_completion *completions,
+				     uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	struct script *s = (struct script *)context;
+
+	(void)room;
+	for (uint32_t i = 0; i < count; i++) {
+		s->ended += completions[i].user_data == 2 && completions[i].result == 0;
+		s->cancelled += completions[i].result == -ECANCELED;
+	}
+	if (s->calls++ > 0)
+		return 0;
+	ringo_loop_stop(s->loop, RINGO_STOP_DRAIN);
+	ops[0] = OP(.code = RINGO_TIMEOUT, .argument2 = UINT64_MAX);
+	ops[1] = OP(.code = RINGO_POLL, .fd = s->fd, .argument = POLLIN);
+	ops[2] = OP(.code = RINGO_NOP, .user_data = 2);
+	return 3;
+}
+
+/* The same one turn later, when the loop has heeded the stop. */
+static uint32_t start_late(uintptr_t context, const struct ringo_completion *completions,
+			   uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	struct script *s = (struct script *)context;
+
+	if (s->calls == 0 && s->empty_calls++ < 2) {
+		ringo_loop_stop(s->loop, RINGO_STOP_DRAIN);
+		return RINGO_DELIVER_AGAIN;
+	}
+	return start_while_draining(context, completions, count, ops, room);
+}
+
+static void test_ops_from_deliver_while_draining(void **state)
+{
+	static const ringo_deliver delivers[] = {start_while_draining, start_late};
+	struct ringo_op nop = OP(.code = RINGO_NOP);
+	int ends[2];
+
+	(void)state;
+	make_pair(ends, 0);
+	for (size_t i = 0; i < LENGTH_OF(delivers); i++) {
+		struct script s = {.fd = ends[0]};
+
+		assert_int_equal(ringo_loop_open(OPTIONS(.reserve = RESERVE), &s.loop), 0);
+		assert_int_equal(ringo_post(s.loop, &nop, 1, 0), 0);
+		alarm(PATIENCE_SECONDS);
+		assert_int_equal(ringo_loop_run(s.loop, delivers[i], (uintptr_t)&s), 0);
+		alarm(0);
+		assert_int_equal(s.ended, 1);
+		assert_int_equal(s.cancelled, 2);
+		ringo_loop_close(s.loop);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* With all of the reserve used: no op more, but cancels of those that are there. */
 static uint32_t overdraw(uintptr_t context, const struct ringo_completion *completions,
 			 uint32_t count, struct ringo_op *ops, uint32_t room)
@@ -178,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_room_is_what_the_reserve_has_left),
 		cmocka_unit_test(test_ops_from_deliver_start_in_the_next_turn),
 		cmocka_unit_test(test_bad_ops_from_deliver),
+		cmocka_unit_test(test_ops_from_deliver_while_draining),
 		cmocka_unit_test(test_full_reserve_can_be_relieved),
 	};
 

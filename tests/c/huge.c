@@ -64,11 +64,48 @@ static void test_write(void **state)
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 
+/* Lengths whose low 32 bits are few or none. */
+static void test_lengths_from_four_gibibytes(void **state)
+{
+	static const uint64_t lengths[] = {UINT64_C(1) << 32, (UINT64_C(1) << 32) + 1,
+					   (UINT64_C(1) << 40) + 5, INT64_MAX};
+	static unsigned char data[10000];
+	struct engine *e = engine_open(OPTIONS(0));
+	int file = make_file(SEED, 0, sizeof(data)), null = open("/dev/null", O_WRONLY | O_CLOEXEC),
+	    ends[2];
+
+	(void)state;
+	must(null >= 0);
+	make_pair(ends, SOCK_NONBLOCK);
+	for (size_t i = 0; i < LENGTH_OF(lengths); i++) {
+		assert_int_equal(
+			engine_result(e, OP(.code = RINGO_READ, .fd = file,
+					    .address = ADDRESS(data), .length = lengths[i])),
+			sizeof(data));
+		for (uint32_t strategy = 0; strategy <= RINGO_SENDFILE_SYSCALL; strategy++) {
+			assert_int_equal(engine_result(e, OP(.code = RINGO_SENDFILE, .fd = file,
+							     .fd2 = ends[0], .length = lengths[i],
+							     .argument = strategy)),
+					 sizeof(data));
+			assert_int_equal(read_fully(ends[1], data, sizeof(data)), sizeof(data));
+			assert_int_equal(first_wrong(data, sizeof(data), SEED, 0), sizeof(data));
+		}
+	}
+	assert_true(engine_result(e, OP(.code = RINGO_WRITE, .fd = null, .address = ADDRESS(data),
+					.length = lengths[1])) == (int64_t)lengths[1]);
+	close(file);
+	close(null);
+	close(ends[0]);
+	close(ends[1]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_lengths_from_four_gibibytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

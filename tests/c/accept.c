@@ -88,6 +88,50 @@ static void test_listener_shut_down_ends_it(void **state)
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 
+/* With a limit it takes no more than that from the backlog, and the last one ends it. */
+static void test_accept_at_most(void **state)
+{
+	enum { CLIENTS = 5, LIMIT = 3 };
+	struct engine *e = engine_open(OPTIONS(0));
+	struct sockaddr_in address;
+	int listener = make_listener(&address), clients[CLIENTS];
+	uint64_t id;
+
+	(void)state;
+	for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+		must(fcntl(listener, F_SETFL, flags) == 0);
+		for (int i = 0; i < CLIENTS; i++)
+			clients[i] = connect_to(&address);
+		id = engine_post(e, OP(.code = RINGO_ACCEPT, .fd = listener, .length = LIMIT,
+				       .argument = SOCK_CLOEXEC, .flags = RINGO_MULTISHOT));
+		engine_wait(e, id);
+		assert_int_equal(engine_count(e, id), LIMIT);
+		for (size_t i = 0; i < e->log_count; i++)
+			if (e->log[i].user_data == id) {
+				assert_true(e->log[i].result >= 0);
+				close((int)e->log[i].result);
+			}
+		for (int i = LIMIT; i < CLIENTS; i++) { /* the others still wait */
+			int64_t fd = engine_result(e, OP(.code = RINGO_ACCEPT, .fd = listener));
+
+			assert_true(fd >= 0);
+			close((int)fd);
+		}
+		for (int i = 0; i < CLIENTS; i++)
+			close(clients[i]);
+	}
+	/* One that has not reached its limit goes on until it is cancelled. */
+	id = engine_post(e, OP(.code = RINGO_ACCEPT, .fd = listener, .length = LIMIT,
+			       .flags = RINGO_MULTISHOT));
+	clients[0] = connect_to(&address);
+	close((int)engine_await(e, id, 1).result);
+	assert_int_equal(engine_result(e, OP(.code = RINGO_CANCEL, .argument2 = id)), 1);
+	assert_int_equal(engine_wait(e, id).result, -ECANCELED);
+	close(clients[0]);
+	close(listener);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +139,7 @@ int main(void)
 		cmocka_unit_test(test_accept_many_times),
 		cmocka_unit_test(test_accept_many_times_nonblocking),
 		cmocka_unit_test(test_listener_shut_down_ends_it),
+		cmocka_unit_test(test_accept_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,8 +67,8 @@ static void expect_waiting_cancelled(struct engine *e, const struct work *w)
 		assert_int_equal(engine_wait(e, w->waiting[i]).result, -ECANCELED);
 }
 
-/* Goes on with what a draining loop still does; gives the FIFO's reader, which has to stay until its
- * writer is there. */
+/* Goes on with what a draining loop still does; gives the FIFO's reader, which has to stay until
+ * its writer is there. */
 static int feed(struct work *w)
 {
 	char buffer[4096];

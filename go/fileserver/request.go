@@ -9,9 +9,6 @@ const (
 	maxRequestLine = maxMethod + 1 + maxTarget + len(" HTTP/1.1\r\n")
 	maxHeaders     = 16 << 10
 	maxBlankLines  = 4 // empty lines skipped before a request line, RFC 9112 section 2.2
-
-	// maxHead is the largest buffer parse ever asks more bytes for.
-	maxHead = 2*maxBlankLines + maxRequestLine + maxHeaders
 )
 
 // outcome is how far a resumable parser came.

@@ -63,8 +63,8 @@ func TestFileLikeOS(t *testing.T) {
 	e := open(t)
 	for _, c := range fileCases {
 		t.Run(c.name, func(t *testing.T) {
-			want, wantErr, wantBuf, wantFile := runFileCase(t, c, func(f *os.File) accessor { return f })
-			got, gotErr, gotBuf, gotFile := runFileCase(t, c, func(f *os.File) accessor { return e.NewFile(f) })
+			want, wantBuf, wantFile, wantErr := runFileCase(t, c, func(f *os.File) accessor { return f })
+			got, gotBuf, gotFile, gotErr := runFileCase(t, c, func(f *os.File) accessor { return e.NewFile(f) })
 			if got != want || !bytes.Equal(gotBuf, wantBuf) || !bytes.Equal(gotFile, wantFile) {
 				t.Errorf("got %d, os.File %d; same buffer %v, same file %v", got, want,
 					bytes.Equal(gotBuf, wantBuf), bytes.Equal(gotFile, wantFile))
@@ -83,7 +83,7 @@ func TestFileLikeOS(t *testing.T) {
 
 // runFileCase does c to a file called "file" in a directory that is the working one, so that the
 // texts of errors can be compared.
-func runFileCase(t *testing.T, c fileCase, as func(*os.File) accessor) (n int, err error, buf, left []byte) {
+func runFileCase(t *testing.T, c fileCase, as func(*os.File) accessor) (n int, buf, left []byte, err error) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("file", randomBytes(fileCaseSize), 0o600); err != nil {
@@ -100,7 +100,7 @@ func runFileCase(t *testing.T, c fileCase, as func(*os.File) accessor) (n int, e
 	if readErr != nil {
 		t.Fatal(readErr)
 	}
-	return n, err, buf, left
+	return n, buf, left, err
 }
 
 // TestFileOddKinds: what is not a regular file fails as with *os.File.

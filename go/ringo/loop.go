@@ -192,6 +192,14 @@ func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
 	return t, l.send(op, t, 0)
 }
 
+// A poster is one of the two ways to post an op: loop.post never waits, loop.waiting does.
+type poster func(*csrc.Op, sink) (ticket, error)
+
+// waiting is postBlocking as a poster.
+func (l *loop) waiting(ctx context.Context) poster {
+	return func(op *csrc.Op, s sink) (ticket, error) { return l.postBlocking(ctx, op, s, true) }
+}
+
 // postBlocking posts op from a goroutine that may wait, until ctx ends, for a full engine; the
 // op is not held back. A caller that has one of the engine's holds may post while it closes.
 func (l *loop) postBlocking(ctx context.Context, op *csrc.Op, s sink, held bool) (ticket, error) {

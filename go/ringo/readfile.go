@@ -38,7 +38,7 @@ func (e *Engine) ReadFile(ctx context.Context, name string) ([]byte, error) {
 	defer e.holds.give()
 	r := e.newFileRead(name)
 	r.ended = make(chan struct{})
-	t, err := r.post(ctx, l)
+	t, err := r.post(l.waiting(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (e *Engine) ReadFileFunc(name string, fn func([]byte, error)) error {
 	}
 	r := e.newFileRead(name)
 	r.fn = fn
-	_, err := r.post(nil, e.anyLoop())
+	_, err := r.post(e.anyLoop().post)
 	if err != nil {
 		e.holds.give()
 	}
@@ -93,17 +93,12 @@ func (e *Engine) newFileRead(name string) *fileRead {
 	return &fileRead{engine: e, name: name, chunk: e.chunks.take()}
 }
 
-// post hands the read to l; with a context it waits for room, without it does not.
-func (r *fileRead) post(ctx context.Context, l *loop) (t ticket, err error) {
+func (r *fileRead) post(to poster) (t ticket, err error) {
 	op := csrc.Op{Code: csrc.ReadFile, FD: atCWD}
 	if err = r.chunk.setPath(r.name); err == nil {
 		op.Address, op.Address2 = addressOf(r.chunk.path()), addressOf(r.chunk.data())
 		op.Length = dataSize
-		if ctx != nil {
-			t, err = l.postBlocking(ctx, &op, r, true)
-		} else {
-			t, err = l.post(&op, r)
-		}
+		t, err = to(&op, r)
 	}
 	if err != nil {
 		r.engine.chunks.give(r.chunk)

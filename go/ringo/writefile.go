@@ -49,7 +49,7 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 	w := e.newFileWrite(name, data)
 	ended := make(chan error, 1)
 	w.fn = func(err error) { ended <- err }
-	t, err := w.post(ctx, l, perm, options)
+	t, err := w.post(l.waiting(ctx), perm, options)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (e *Engine) WriteFileFunc(name string, data []byte, perm fs.FileMode, fn fu
 	defer e.holds.give() // Once it is posted, the loop waits for it.
 	w := e.newFileWrite(name, data)
 	w.fn = fn
-	_, err := w.post(nil, e.anyLoop(), perm, options)
+	_, err := w.post(e.anyLoop().post, perm, options)
 	return err
 }
 
@@ -94,7 +94,7 @@ func (e *Engine) newFileWrite(name string, data []byte) *fileWrite {
 	return &fileWrite{engine: e, name: name, data: data, chunk: e.chunks.take()}
 }
 
-func (w *fileWrite) post(ctx context.Context, l *loop, perm fs.FileMode, options []WriteOption) (t ticket, err error) {
+func (w *fileWrite) post(to poster, perm fs.FileMode, options []WriteOption) (t ticket, err error) {
 	op := csrc.Op{Code: csrc.WriteFile, FD: atCWD, Length: uint64(len(w.data)),
 		Argument2: uint64(syscallMode(perm))}
 	for _, o := range options {
@@ -106,11 +106,7 @@ func (w *fileWrite) post(ctx context.Context, l *loop, perm fs.FileMode, options
 			w.pinner.Pin(&w.data[0])
 			op.Address2 = addressOf(w.data)
 		}
-		if ctx != nil {
-			t, err = l.postBlocking(ctx, &op, w, true)
-		} else {
-			t, err = l.post(&op, w)
-		}
+		t, err = to(&op, w)
 	}
 	if err != nil {
 		w.release()

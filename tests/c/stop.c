@@ -116,7 +116,7 @@ static void stop_all(bool drain_first)
 	struct ringo_completion c;
 
 	begin(e, &w);
-	nap_ms(20);
+	await_input(w.slow[1]);
 	if (drain_first) {
 		ringo_loop_stop(e->loop, RINGO_STOP_DRAIN);
 		expect_waiting_cancelled(e, &w);

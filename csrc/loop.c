@@ -275,7 +275,6 @@ static int loop_turn(struct ringo_loop *loop)
 
 	if (loop->entered_user_ns != 0 && busy_ns > ring->stats.longest_turn_ns)
 		__atomic_store_n(&ring->stats.longest_turn_ns, busy_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&ring->stats.in_flight, ring->in_use, __ATOMIC_RELAXED);
 	ret = ring->backend->turn(ring, wait.count, wait.timeout_ns);
 	loop->entered_user_ns = now_ns();
 	mailbox_awake(loop->mailbox);
@@ -341,6 +340,7 @@ int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t con
 		loop_heed_stop(loop);
 		ring_unpark(ring);
 		ring_push_ready(ring);
+		__atomic_store_n(&ring->stats.in_flight, ring->in_use, __ATOMIC_RELAXED);
 		if (loop_is_finished(loop))
 			return 0;
 		ret = loop_turn(loop);

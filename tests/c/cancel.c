@@ -119,7 +119,7 @@ static void test_partial_result_survives(void **state)
 		make_pair(ends, flags);
 		id = engine_post(e, OP(.code = RINGO_SEND, .fd = ends[0], .address = ADDRESS(data),
 				       .length = sizeof(data)));
-		nap_ms(20);
+		await_input(ends[1]);
 		assert_int_equal(cancel(e, RINGO_CANCEL_USER_DATA, 0, id), 1);
 		c = engine_wait(e, id);
 		assert_in_range(c.result, 1, sizeof(data) - 1);

@@ -466,6 +466,14 @@ static inline void make_tcp_pair(int ends[2], int flags)
 	close(listener);
 }
 
+/* Blocks until there is something to read. */
+static inline void await_input(int fd)
+{
+	struct pollfd wanted = {.fd = fd, .events = POLLIN};
+
+	must(poll(&wanted, 1, PATIENCE_SECONDS * 1000) == 1);
+}
+
 /* Blocks until `length` bytes came or the stream ended; returns how many. */
 static inline size_t read_fully(int fd, void *data, size_t length)
 {

@@ -118,7 +118,7 @@ static void test_write_without_reader(void **state)
 	must(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	make_pipe(e, ends, O_CLOEXEC | O_NONBLOCK);
 	id = post_io(e, RINGO_WRITE, ends[1], data, SIZE);
-	nap_ms(20);
+	await_input(ends[0]);
 	close(ends[0]);
 	c = engine_wait(e, id);
 	assert_in_range(c.result, 1, SIZE - 1);

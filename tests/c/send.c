@@ -128,7 +128,7 @@ static void test_peer_gone(void **state)
 	make_pair(ends, SOCK_NONBLOCK);
 	id = engine_post(
 		e, OP(.code = RINGO_SEND, .fd = ends[0], .length = SIZE, .address = ADDRESS(data)));
-	nap_ms(30);
+	await_input(ends[1]);
 	assert_int_equal(engine_count(e, id), 0);
 	close(ends[1]);
 	c = engine_wait(e, id);

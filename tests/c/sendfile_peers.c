@@ -90,7 +90,7 @@ static void test_peer_reset(void **state)
 
 		make_socket_pair(ends, i % 2);
 		id = post_send(e, file, ends[0], strategies[i / 2]);
-		nap_ms(30);
+		await_input(ends[1]);
 		close(ends[1]);
 		c = engine_wait(e, id);
 		assert_in_range(c.result, 1, SIZE - 1);
@@ -117,7 +117,7 @@ static void test_file_shrinks(void **state)
 
 		make_pair(ends, SOCK_NONBLOCK);
 		id = post_send(e, file, ends[0], strategies[i]);
-		nap_ms(30);
+		await_input(ends[1]);
 		must(ftruncate(file, SIZE / 2) == 0);
 		discard_until_done(e, id, ends[1]);
 		c = engine_wait(e, id);

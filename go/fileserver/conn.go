@@ -38,6 +38,9 @@ const (
 	// client sees the answer and not a reset (RFC 9112 section 9.6).
 	lingerTime = 2 * time.Second
 	lingerMax  = 1 << 20
+	// unmeasuredPiece is how much is sent at a time to a peer of which nothing is known but that it
+	// has taken all of it. One that takes longer than the stall time is closed.
+	unmeasuredPiece = 64 << 10
 )
 
 // A conn is one HTTP connection, stepped by its loop. It implements ringo.Handler.
@@ -62,6 +65,8 @@ type conn struct {
 	out  []byte // in the connection's output memory: answers gathered
 	rest []byte // of a listing, what is still to be sent
 	file int    // the present answer's, or -1
+
+	piece int64 // of the file, that is being sent
 
 	lingered int
 	acked    uint64 // when progress was last looked at
@@ -225,9 +230,7 @@ func (c *conn) answer(rc *ringo.Conn) {
 	c.out = with
 	c.last = c.plan.close
 	if c.file >= 0 && c.plan.fileLen > 0 && !c.appendFile() {
-		how := c.service.server.Sendfile
-		c.startSending(rc)
-		rc.Sendfile(c.out, c.file, c.plan.fileOff, c.plan.fileLen, how)
+		c.sendFile(rc)
 		return
 	}
 	c.closeFile(rc)
@@ -273,6 +276,16 @@ func (c *conn) appendFile() bool {
 	return true
 }
 
+// sendFile sends what was gathered and then the file's part of the plan, or the next piece of it.
+func (c *conn) sendFile(rc *ringo.Conn) {
+	c.piece = c.plan.fileLen
+	if c.service.unmeasured {
+		c.piece = min(c.piece, unmeasuredPiece)
+	}
+	c.startSending(rc)
+	rc.Sendfile(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
+}
+
 func (c *conn) startSending(rc *ringo.Conn) {
 	c.state = sending
 	c.timing = false
@@ -297,13 +310,18 @@ func (c *conn) flush(rc *ringo.Conn) {
 // Sent implements ringo.Handler.
 func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 	c.out = nil
-	whole := c.file < 0 || n == c.plan.fileLen
-	c.closeFile(rc)
-	if err != nil || !whole {
+	if err != nil || c.file >= 0 && n < c.piece {
 		// A file that became shorter than announced cannot be mended: never pad, never go on.
 		c.close(rc)
 		return
 	}
+	if c.file >= 0 && n < c.plan.fileLen {
+		c.plan.fileOff += n
+		c.plan.fileLen -= n
+		c.sendFile(rc)
+		return
+	}
+	c.closeFile(rc)
 	if len(c.rest) > 0 {
 		c.flush(rc)
 		return
@@ -378,7 +396,7 @@ func (c *conn) Timer(rc *ringo.Conn) {
 // judgeProgress closes a connection whose peer takes less than the least rate.
 func (c *conn) judgeProgress(rc *ringo.Conn) {
 	acked, known := rc.Acked()
-	if known && c.acked > 0 && acked-c.acked < c.service.limits.stallBytes {
+	if !known || c.acked > 0 && acked-c.acked < c.service.limits.stallBytes {
 		c.close(rc)
 		return
 	}

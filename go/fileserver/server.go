@@ -63,7 +63,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	defer unix.Close(root)
-	shared := &service{server: s, root: root, limits: s.limits()}
+	shared := &service{server: s, root: root, limits: s.limits(), unmeasured: ln.Addr().Network() != "tcp"}
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
 	}
@@ -124,6 +124,7 @@ type service struct {
 	root       int
 	limits     limits
 	responders []*responder // one per loop
+	unmeasured bool         // nobody can say how much of what was sent has arrived: not TCP
 }
 
 func (s *service) accept(c *ringo.Conn) ringo.Handler {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -22,7 +23,8 @@ type Engine struct {
 	holds     holds
 
 	closing   sync.Once
-	closed    chan struct{} // closed when Close or Shutdown begins
+	refusing  atomic.Bool   // Close or Shutdown has begun
+	closed    chan struct{} // the same, for those who wait for it
 	stopped   chan struct{} // closed when everything is released
 	closeErrs []error
 }
@@ -87,6 +89,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		return ErrWouldDeadlock
 	}
 	e.closing.Do(func() {
+		e.refusing.Store(true)
 		close(e.closed)
 		e.holds.close()
 		for _, l := range e.loops {

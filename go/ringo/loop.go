@@ -155,7 +155,12 @@ func (l *loop) fits(op *csrc.Op) bool {
 	if l.written == len(l.outbox) || (!slotless && l.slotted == len(l.outbox)-csrc.SlotlessRoom) {
 		return false
 	}
-	l.outbox[l.written] = *op
+	// Field by field: a wide copy of what was written a moment ago in parts waits for all of them
+	// to reach the cache, which is a tenth of a NOP.
+	to := &l.outbox[l.written]
+	to.UserData, to.Code, to.Flags, to.FD = op.UserData, op.Code, op.Flags, op.FD
+	to.Address, to.Length, to.Offset = op.Address, op.Length, op.Offset
+	to.FD2, to.Argument, to.Address2, to.Argument2 = op.FD2, op.Argument, op.Address2, op.Argument2
 	l.written++
 	if !slotless {
 		l.slotted++
@@ -180,7 +185,7 @@ func (l *loop) postOwn(op *csrc.Op, s sink) (ticket, error) {
 // post posts op from any goroutine, without waiting for anything.
 func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
 	if l.onLoop() {
-		if isClosed(l.engine.closed) { // Else a chain of callbacks would keep Close from ending.
+		if l.engine.refusing.Load() { // Else a chain of callbacks would keep Close from ending.
 			return sinkless, ErrClosed
 		}
 		return l.postOwn(op, s)

@@ -103,15 +103,18 @@ func ExampleNew() {
 		ringo.WithSubmitThreshold(8, 20*time.Microsecond),
 		ringo.WithReadLimit(64<<20),
 	)
-	if errors.Is(err, ringo.ErrUnavailable) {
-		log.Fatal(err) // Says who forbids io_uring, and what to do about it.
-	}
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer e.Close()
-	fmt.Println(e.Backend())
-	// Output: uring
+	if why := e.Fallback(); why != nil {
+		log.Print(why) // Says who forbids io_uring, and what to do about it.
+	}
+	data, err := e.ReadFile(context.Background(), "testdata/greeting.txt")
+	fmt.Printf("%s%v\n", data, err)
+	// Output:
+	// Hello from the ring.
+	// <nil>
 }
 
 // An echo is the handler of one connection. Its methods run on the connection's loop.

@@ -10,6 +10,7 @@
 #ifndef RINGO_INTERNAL_H
 #define RINGO_INTERNAL_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -240,17 +241,33 @@ bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
 void ring_arm_doorbell(struct ring *ring, int fd);
-void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags,
-	       int32_t extra);
 
 static inline void count_up(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
+/* Leaves a completion for the next delivery. */
+static inline void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags,
+			     int32_t extra)
+{
+	struct ringo_completion *completion = &ring->completions[ring->completion_count++];
+
+	assert(ring->completion_count <= ring->completion_capacity);
+	completion->user_data = user_data;
+	completion->result = result;
+	completion->flags = flags;
+	completion->extra = extra;
+}
+
 /* ops.c */
 extern const struct op_row op_rows[RINGO_CODE_COUNT];
-enum step step_done(struct slot *slot, int64_t result);
+
+static inline enum step step_done(struct slot *slot, int64_t result)
+{
+	slot->result = result;
+	return STEP_DONE;
+}
 
 /* Ends a transfer: bytes moved win over the error that stopped it, which goes to `extra`. */
 enum step step_done_after(struct slot *slot, int32_t error);

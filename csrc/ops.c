@@ -14,12 +14,6 @@
 
 #include "internal.h"
 
-enum step step_done(struct slot *slot, int64_t result)
-{
-	slot->result = result;
-	return STEP_DONE;
-}
-
 enum step step_done_after(struct slot *slot, int32_t error)
 {
 	if (slot->done == 0 && error != 0)

@@ -152,13 +152,6 @@ static void slot_finish(struct ring *ring, struct slot *slot)
 	ring->ended_posted += !slot->own;
 }
 
-void ring_emit(struct ring *ring, uint64_t user_data, int64_t result, uint32_t flags, int32_t extra)
-{
-	assert(ring->completion_count < ring->completion_capacity);
-	ring->completions[ring->completion_count++] = (struct ringo_completion){
-		.user_data = user_data, .result = result, .flags = flags, .extra = extra};
-}
-
 /* Steps. */
 
 /* Hops that end by themselves may never outnumber the completion queue; those that wait for

@@ -140,14 +140,14 @@ func (e *Engine) Flush() {
 
 // anyLoop picks a loop for work that may go anywhere; in a callback, the loop that runs it.
 func (e *Engine) anyLoop() *loop {
+	if len(e.loops) == 1 {
+		return e.loops[0]
+	}
 	self := caller()
 	for _, l := range e.loops {
 		if l.self.Load() == self {
 			return l
 		}
-	}
-	if len(e.loops) == 1 {
-		return e.loops[0]
 	}
 	return e.loops[rand.Uint32N(uint32(len(e.loops)))]
 }
@@ -179,8 +179,7 @@ func (f nopFunc) complete(_ *loop, c *csrc.Completion) { f(errorOf(c.Result)) }
 // NopFunc runs an operation that does nothing and calls fn on a loop's goroutine when it has
 // completed: the cheapest round trip there is, for measuring, and for running code on a loop.
 func (e *Engine) NopFunc(fn func(error)) error {
-	op := csrc.Op{Code: csrc.Nop}
-	_, err := e.anyLoop().post(&op, nopFunc(fn))
+	_, err := e.anyLoop().post(&csrc.Op{Code: csrc.Nop}, nopFunc(fn))
 	return err
 }
 

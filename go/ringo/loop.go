@@ -18,7 +18,8 @@ import (
 // Fields below "own" belong to that goroutine, which runs Go code only inside Deliver.
 type loop struct {
 	engine  *Engine
-	index   int // in engine.loops
+	index   int   // in engine.loops
+	posted  int32 // waiters below this index are for posts from anywhere
 	c       *csrc.Loop
 	waiters *waiters
 	self    atomic.Uintptr // what caller() gives on the loop's goroutine; 0 when it has ended
@@ -53,6 +54,7 @@ func openLoop(e *Engine, c *config) (*loop, error) {
 	l := &loop{
 		engine:  e,
 		index:   len(e.loops),
+		posted:  int32(c.ring.Depth),
 		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
 		done:    make(chan struct{}),
 		ports:   map[*port]struct{}{},
@@ -116,7 +118,7 @@ func (l *loop) complete(c *csrc.Completion) {
 	s := l.waiters.sinkOf(c.UserData)
 	if c.Flags&csrc.More == 0 {
 		index := int32(uint32(c.UserData))
-		if int(index) >= l.depth() {
+		if index >= l.posted {
 			l.waiters.giveOwn(index)
 		} else {
 			l.freed = append(l.freed, index)
@@ -126,8 +128,6 @@ func (l *loop) complete(c *csrc.Completion) {
 		s.complete(l, c)
 	}
 }
-
-func (l *loop) depth() int { return l.engine.depth }
 
 // onLoop reports whether the caller is the loop's own goroutine, in a delivery.
 func (l *loop) onLoop() bool { return caller() == l.self.Load() }

@@ -135,6 +135,7 @@ enum ringo_code {
 enum {
 	RINGO_MULTISHOT = 1 << 0,     /* POLL, ACCEPT, RECV: many completions until cancelled */
 	RINGO_BUFFER_SELECT = 1 << 1, /* RECV: into a provided buffer */
+	RINGO_FD2_NONBLOCK = 1 << 2,  /* SENDFILE: the caller knows that fd2 is; saves asking */
 };
 
 /* `argument` of CANCEL. */

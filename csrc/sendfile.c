@@ -305,15 +305,28 @@ static enum step send_header(struct ring *ring, struct slot *slot)
 	return STEP_SUBMIT;
 }
 
+/* A blocking socket would let its reader hold a worker, or this thread. 0 or -errno. */
+static int check_nonblocking(const struct ringo_op *op)
+{
+	int status;
+
+	if (op->flags & RINGO_FD2_NONBLOCK)
+		return 0;
+	status = fcntl(op->fd2, F_GETFL);
+	if (status < 0)
+		return -errno;
+	return status & O_NONBLOCK ? 0 : -EINVAL;
+}
+
 enum step sendfile_start(struct ring *ring, struct slot *slot)
 {
 	const struct ringo_op *op = &slot->op;
-	int status = fcntl(op->fd2, F_GETFL);
+	int ret = check_nonblocking(op);
 
 	slot->header_sent = 0;
-	if (status < 0)
-		return step_done(slot, -errno);
-	if (!(status & O_NONBLOCK) || op->offset < 0 || op->length > INT64_MAX ||
+	if (ret != 0)
+		return step_done(slot, ret);
+	if (op->offset < 0 || op->length > INT64_MAX ||
 	    op->length > (uint64_t)(INT64_MAX - op->offset) || op->argument2 > INT32_MAX ||
 	    strategy_of(slot) > RINGO_SENDFILE_SYSCALL)
 		return step_done(slot, -EINVAL);

@@ -35,6 +35,7 @@ const (
 const (
 	Multishot    = 1 << 0
 	BufferSelect = 1 << 1
+	FD2Nonblock  = 1 << 2
 )
 
 // Argument of Cancel.

@@ -248,7 +248,7 @@ const (
 // Sendfile sends header, which must be a part of Out and may be empty, and n bytes of the file fd
 // from offset off; Sent will tell. fd must stay open until then.
 func (c *Conn) Sendfile(header []byte, fd int, off, n int64, how SendfileStrategy) {
-	c.startSend(&csrc.Op{Code: csrc.SendFile, FD: int32(fd), FD2: c.fd, Offset: off, Length: uint64(n),
+	c.startSend(&csrc.Op{Code: csrc.SendFile, Flags: csrc.FD2Nonblock, FD: int32(fd), FD2: c.fd, Offset: off, Length: uint64(n),
 		Argument: uint32(how), Address: addressOf(header), Argument2: uint64(len(header))})
 }
 

@@ -133,6 +133,7 @@ struct slot {
 	} memory;
 	char temporary[48];        /* WRITEFILE: name of the temporary file */
 	uint32_t header_sent;      /* SENDFILE */
+	int64_t cached_until;      /* SENDFILE: up to here the file was found in the page cache */
 	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
 };
 

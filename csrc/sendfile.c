@@ -218,14 +218,18 @@ static enum step start_through(struct ring *ring, struct slot *slot)
 	return submit_fill(ring, slot);
 }
 
-static bool is_cached(const struct slot *slot, uint64_t chunk)
+/* Asked once for each chunk, not for each part of it that the socket takes. */
+static bool is_cached(struct slot *slot, uint64_t chunk)
 {
 	off_t first = slot->op.offset + slot->done, last = first + (off_t)chunk - 1;
 	char byte;
 	struct iovec one = {.iov_base = &byte, .iov_len = 1};
 
-	return preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) == 1 &&
-	       preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) == 1;
+	if (preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) != 1 ||
+	    preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) != 1)
+		return false;
+	slot->cached_until = last + 1;
+	return true;
 }
 
 static enum step wait_for_room(struct slot *slot)
@@ -251,8 +255,12 @@ static enum step call_sendfile(struct ring *ring, struct slot *slot)
 	ssize_t sent;
 
 	slot->phase = CALLING;
-	if (strategy_of(slot) == RINGO_SENDFILE_AUTO && !is_cached(slot, chunk))
-		return miss(ring, slot);
+	if (strategy_of(slot) == RINGO_SENDFILE_AUTO) {
+		if (where >= slot->cached_until && !is_cached(slot, chunk))
+			return miss(ring, slot);
+		if (chunk > (uint64_t)(slot->cached_until - where))
+			chunk = (uint64_t)(slot->cached_until - where);
+	}
 	do
 		sent = sendfile(slot->op.fd2, slot->op.fd, &where, chunk);
 	while (sent < 0 && errno == EINTR);
@@ -324,6 +332,7 @@ enum step sendfile_start(struct ring *ring, struct slot *slot)
 	int ret = check_nonblocking(op);
 
 	slot->header_sent = 0;
+	slot->cached_until = 0;
 	if (ret != 0)
 		return step_done(slot, ret);
 	if (op->offset < 0 || op->length > INT64_MAX ||

@@ -13,7 +13,7 @@ import (
 )
 
 // largeSize is more than both ends of a connection hold.
-const largeSize = 48 << 20
+const largeSize = 24 << 20
 
 // begin asks for /file, and reads the head of the answer and a
 // little more.
@@ -38,7 +38,7 @@ func TestFileShrinksWhileSent(t *testing.T) {
 	inModes(t, func(t *testing.T, flags []string) {
 		directory := site(t)
 		s := serve(t, directory, flags...)
-		for _, left := range []int64{0, 1 << 20, 40 << 20} {
+		for _, left := range []int64{0, 1 << 20, 20 << 20} {
 			write(t, directory+"/file", data)
 			c, _, got := begin(t, s.addresses[0])
 			c.write(request("GET", "/file")) // which must not be answered in the middle of a body

@@ -74,10 +74,13 @@ func TestCatOfOddFiles(t *testing.T) {
 	}
 	mine, _, _ := run(t, "cat", "/proc/self/status")
 	theirs, _, _ := finish(t, exec.Command("cat", "/proc/self/status"))
-	if !slices.Equal(shape(mine), shape(theirs)) || !strings.HasPrefix(mine, "Name:\tringo\n") {
+	if !slices.Equal(shape(mine), shape(theirs)) || !strings.HasPrefix(mine, "Name:\tringo") {
 		t.Errorf("%q, cat gives %q", mine, theirs)
 	}
 
+	if sanitized() && !long {
+		return
+	}
 	process := exec.Command(command, "cat", directory+"/sparse")
 	out, err := process.StdoutPipe()
 	if err != nil {

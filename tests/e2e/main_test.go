@@ -33,6 +33,9 @@ var buildFlags []string
 
 var long = os.Getenv("RINGO_LONG") != ""
 
+// sanitized builds take many times as long for every byte.
+func sanitized() bool { return len(buildFlags) > 0 }
+
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
 }

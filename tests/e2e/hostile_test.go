@@ -245,6 +245,9 @@ func TestManyListenersShareTheLimit(t *testing.T) {
 	}
 	for _, mode := range containmentModes {
 		s := serve(t, directory, append(mode, flags...)...)
+		for _, address := range s.addresses { // so that all of them are served
+			mustServe(t, address, "/file", file)
+		}
 		before := s.idleDescriptors("/file")
 		const each = 8
 		errs := make(chan error)

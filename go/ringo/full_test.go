@@ -190,6 +190,23 @@ func TestFullNothingIsLost(t *testing.T) {
 	}
 }
 
+// TestFullTurnIsPassedOn: who is called when its context has just ended calls the next in the queue;
+// the moment is too short to be met by chance.
+func TestFullTurnIsPassedOn(t *testing.T) {
+	w := newWaiters(1, 1)
+	held, err := w.tryTake(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := make(chan struct{}, 1), make(chan struct{}, 1)
+	w.queue = []chan struct{}{first, second}
+	w.give([]int32{int32(uint32(held))})
+	w.leaveQueue(first)
+	if len(first) != 1 || len(second) != 1 || len(w.queue) != 0 {
+		t.Errorf("called: %d and %d; %d in the queue", len(first), len(second), len(w.queue))
+	}
+}
+
 // TestReserve: callbacks have as many operations as WithReserve says, whatever the depth is used
 // for, and may post again as soon as one of them has ended.
 func TestReserve(t *testing.T) {

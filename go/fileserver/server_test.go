@@ -206,10 +206,13 @@ func (r *running) mustServe(target, want string) {
 	}
 }
 
-// rootWith makes a directory with a small file and a large one.
+// rootWith makes a directory with files that are small, less so, and large.
 func rootWith(t testing.TB) string {
 	root := t.TempDir()
 	if err := os.WriteFile(root+"/small", []byte("small"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(root+"/medium", make([]byte, 5<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	large, err := os.Create(root + "/large")
@@ -247,7 +250,7 @@ func TestServe(t *testing.T) {
 			if status, body := ask(t, conn, in, "/small"); status != 200 || string(body) != "small" {
 				t.Errorf("%d %q", status, body)
 			}
-			if status, body := ask(t, conn, in, "/large"); status != 200 || len(body) != 100<<20 {
+			if status, body := ask(t, conn, in, "/medium"); status != 200 || len(body) != 5<<20 {
 				t.Errorf("%d, %d bytes", status, len(body))
 			}
 			if status, body := ask(t, conn, in, "/"); status != 200 || !bytes.Contains(body, []byte("small")) {

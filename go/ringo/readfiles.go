@@ -5,6 +5,8 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -208,7 +210,7 @@ func (p *batchPool) take() (*batch, error) {
 		p.lent[b] = struct{}{}
 		return b, nil
 	}
-	c, err := csrc.OpenBatch(&p.options)
+	c, err := openBatch(&p.options)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -218,6 +220,18 @@ func (p *batchPool) take() (*batch, error) {
 	}
 	p.lent[b] = struct{}{}
 	return b, nil
+}
+
+// openBatch waits up to half a second for memory: the kernel gives back what a closed ring had
+// locked only some time after its close, and that counts for those who are not root.
+func openBatch(options *csrc.Options) (*csrc.Batch, error) {
+	for pause := time.Millisecond; ; pause *= 2 {
+		c, err := csrc.OpenBatch(options)
+		if err != syscall.ENOMEM || pause > 256*time.Millisecond {
+			return c, err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // give takes a batch back, for good if it was cancelled.

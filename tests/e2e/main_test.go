@@ -128,6 +128,8 @@ func serveBy(t testing.TB, wrapper []string, directory string, arguments ...stri
 	}
 	words = append(append(words, arguments...), directory)
 	s := &server{t: t, process: exec.Command(words[0], words[1:]...), ended: make(chan struct{})}
+	// Not to outlive tests that are killed.
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := s.process.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ringo-io/ringo/csrc"
 )
 
 // everyCall makes each call that needs an engine, and gives its error; callbacks must not run.
@@ -244,6 +246,33 @@ func TestCloseWaitsForCallbacks(t *testing.T) {
 			t.Errorf("%d: wrote %d bytes, %v", i, len(got), err)
 		}
 	}
+}
+
+// TestCloseWaitsForPosters: a loop is there until those have left who are on their way to post.
+func TestCloseWaitsForPosters(t *testing.T) {
+	e := open(t, WithLoops(1))
+	l := e.loops[0]
+	held, err := l.waiters.tryTake(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close() }()
+	time.Sleep(20 * time.Millisecond)
+	l.gate.RLock()
+	gone := l.gone
+	l.gate.RUnlock()
+	if gone {
+		t.Error("the loop is gone, and a post would meet freed memory")
+	}
+	if err := l.send(&csrc.Op{Code: csrc.Nop}, held, 0); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	within(t, "Close", func() {
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestCloseEndsChains: a callback that always posts the next operation is told that the engine

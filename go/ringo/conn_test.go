@@ -272,20 +272,25 @@ func TestTimerBeyondTheWheel(t *testing.T) {
 		w.init(e.loops[0])
 		w.armed = true // By this test.
 		var fired []string
-		conn := func(name string, d time.Duration) {
-			h := &script{timer: func(*Conn) { fired = append(fired, fmt.Sprint(name, " at ", w.tick)) }}
-			w.set(&Conn{handler: h}, d)
+		conn := func(name string, times ...time.Duration) {
+			c := &Conn{handler: &script{timer: func(*Conn) { fired = append(fired, fmt.Sprint(name, " at ", w.tick)) }}}
+			for _, d := range times {
+				w.set(c, d)
+			}
 		}
 		conn("short", wheelTick)
 		conn("around", wheelSlots*wheelTick)
 		conn("twice around", 2*wheelSlots*wheelTick)
+		conn("sooner", time.Hour, 2*wheelTick)
+		conn("later", wheelTick, 3*wheelTick)
+		conn("never", wheelTick, 0)
 		start := w.tick
 		for tick := start; tick < start+3*wheelSlots; {
 			tick++
 			w.tick = tick
 			w.run(tick)
 		}
-		want := fmt.Sprintf("[short at %d around at %d twice around at %d]", start+2, start+wheelSlots+1, start+2*wheelSlots+1)
+		want := fmt.Sprintf("[short at %d sooner at %d later at %d around at %d twice around at %d]", start+2, start+3, start+4, start+wheelSlots+1, start+2*wheelSlots+1)
 		if got := fmt.Sprint(fired); got != want || w.count != 0 {
 			t.Errorf("fired %v, want %v; %d are left", got, want, w.count)
 		}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -34,6 +35,7 @@ var fileCases = []fileCase{
 	{"read", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:100], 50) }},
 	{"read all", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:fileCaseSize], 0) }},
 	{"read past the end", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b, 0) }},
+	{"read one past the end", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:fileCaseSize+1], 0) }},
 	{"read over the end", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:10], fileCaseSize-3) }},
 	{"read at the end", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:10], fileCaseSize) }},
 	{"read far beyond", os.O_RDONLY, func(f accessor, b []byte) (int, error) { return f.ReadAt(b[:10], 1<<40) }},
@@ -191,6 +193,52 @@ func TestFileInsideOneSlice(t *testing.T) {
 	if !bytes.Equal(in, out) {
 		t.Error("parts were mixed up")
 	}
+}
+
+// TestFileIntoStacks reads into arrays that would be on stacks, which move, if nothing told the
+// compiler that the kernel has their address.
+func TestFileIntoStacks(t *testing.T) {
+	e := open(t)
+	want := randomBytes(4096)
+	f, err := e.Open(writeTemp(t, want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var readers sync.WaitGroup
+	for range 50 {
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
+			for range 20 {
+				growStack(1000) // So that the collector shrinks it again.
+				var buf [512]byte
+				if n, err := f.ReadAt(buf[:], 100); n != len(buf) || err != nil || !bytes.Equal(buf[:], want[100:612]) {
+					t.Errorf("%d, %v", n, err)
+					return
+				}
+			}
+		}()
+	}
+	done := make(chan struct{})
+	go func() { readers.Wait(); close(done) }()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			runtime.GC()
+		}
+	}
+}
+
+//go:noinline
+func growStack(depth int) int {
+	var frame [64]int
+	if depth > 0 {
+		frame[depth%64] = growStack(depth - 1)
+	}
+	return frame[depth%64] + depth
 }
 
 // TestFileBeyond4GiB: offsets above 32 bits, in both directions.

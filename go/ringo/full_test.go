@@ -210,7 +210,7 @@ func TestFullTurnIsPassedOn(t *testing.T) {
 // TestReserve: callbacks have as many operations as WithReserve says, whatever the depth is used
 // for, and may post again as soon as one of them has ended.
 func TestReserve(t *testing.T) {
-	for _, reserve := range []int{1, 2, 3, 8, 100} {
+	for _, reserve := range []int{1, 2, 3, 8, 100, 10_000} { // The last are more than one delivery takes.
 		e := open(t, WithLoops(1), WithDepth(1), WithReserve(reserve))
 		posted, refused := 0, error(nil)
 		var ended atomic.Int64
@@ -230,6 +230,36 @@ func TestReserve(t *testing.T) {
 		if err := <-again; err != nil {
 			t.Errorf("reserve %d: afterwards: %v", reserve, err)
 		}
+	}
+}
+
+// TestReserveKeepsOrder: a cancel stays behind its operation, though there is room in a delivery for
+// neither.
+func TestReserveKeepsOrder(t *testing.T) {
+	const total = 10_000
+	e := open(t, WithLoops(1), WithReserve(total))
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	var s storm
+	s.left.Add(total)
+	onLoop(t, e, func() {
+		l := e.loops[0]
+		for range total {
+			ticket, err := l.postOwn(&csrc.Op{Code: csrc.Poll, FD: int32(r.Fd()), Argument: pollIn}, &stormOp{t: t, storm: &s})
+			if err != nil {
+				t.Error(err)
+				s.left.Done()
+			}
+			l.cancel(ticket)
+		}
+	})
+	within(t, "cancelled polls", s.left.Wait)
+	if n := s.cancelled.Load(); n != total {
+		t.Errorf("%d of %d were cancelled", n, total)
 	}
 }
 

@@ -652,6 +652,31 @@ func TestConnWork(t *testing.T) {
 	}
 }
 
+// TestConnWorkCutOff: a Shutdown that does not wait closes connections whose work goes on, and
+// returns when it has ended.
+func TestConnWorkCutOff(t *testing.T) {
+	e := open(t, WithLoops(1), WithReceiveBuffers(4, 1024))
+	release, working := make(chan struct{}), make(chan struct{})
+	s := serve(t, e, ServeOptions{DrainTimeout: time.Hour}, func(*Conn) Handler {
+		return &script{data: func(c *Conn, _ []byte) {
+			c.Work(func() { close(working); <-release }, func() { t.Error("done was called") })
+		}}
+	})
+	s.dial().Write([]byte("x"))
+	<-working
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	shut := make(chan error, 1)
+	go func() { shut <- e.Shutdown(ctx) }()
+	s.wait(nil)
+	close(release)
+	within(t, "Shutdown", func() {
+		if err := <-shut; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
 // TestConnMisuse: starting what is in progress already is a mistake of the program.
 func TestConnMisuse(t *testing.T) {
 	e := open(t, WithReceiveBuffers(4, 1024))

@@ -8,23 +8,14 @@
  * not the end of a pipe or of a file in /proc, which has size 0 and may answer in pieces. So one
  * fstat(2), a few hundred nanoseconds, decides whether to read on to a read of 0. A full buffer
  * ends the op with the file open: the caller knows better how much memory the rest deserves.
- *
- * A FIFO whose name is cached is opened by the ring without waiting for a writer, and before the
- * first one its end is no end: a poll waits for it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 
 #include "internal.h"
 
-enum readfile_phase {
-	READFILE_OPENING,
-	READFILE_READING,
-	READFILE_WAITING, /* for the first writer of a FIFO */
-	READFILE_CLOSING,
-};
+enum readfile_phase { READFILE_OPENING, READFILE_READING, READFILE_CLOSING };
 
 static enum step read_next(struct slot *slot)
 {
@@ -51,24 +42,6 @@ static bool is_whole(const struct slot *slot)
 	       status.st_size == slot->done;
 }
 
-/* Whether an end before the first byte may only mean that nobody has opened the FIFO to write. A
- * writer that came and went is POLLHUP, which the second read finds to be the end. */
-static bool may_lack_writer(const struct slot *slot)
-{
-	struct stat status;
-
-	return slot->done == 0 && slot->attempts == 0 && !(slot->op.argument & O_NONBLOCK) &&
-	       fstat(slot->file, &status) == 0 && S_ISFIFO(status.st_mode);
-}
-
-static enum step wait_for_writer(struct slot *slot)
-{
-	slot->phase = READFILE_WAITING;
-	slot->attempts = 1;
-	slot->hop = (struct hop){.opcode = KERNEL_POLL_ADD, .fd = slot->file, .op_flags = POLLIN};
-	return STEP_SUBMIT;
-}
-
 enum step readfile_start(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
@@ -89,7 +62,7 @@ static enum step advance_reading(struct slot *slot, int32_t result)
 		return close_file(slot, result);
 	slot->done += result;
 	if (result == 0)
-		return may_lack_writer(slot) ? wait_for_writer(slot) : close_file(slot, 0);
+		return close_file(slot, 0);
 	if ((uint64_t)slot->done < slot->op.length)
 		return is_whole(slot) ? close_file(slot, 0) : read_next(slot);
 	slot->flags = RINGO_FILE_OPEN;
@@ -113,8 +86,6 @@ enum step readfile_advance(struct ring *ring, struct slot *slot, int32_t result,
 		return step_done(slot, 0);
 	case READFILE_READING:
 		return advance_reading(slot, result);
-	case READFILE_WAITING:
-		return result < 0 ? close_file(slot, result) : read_next(slot);
 	case READFILE_CLOSING:
 		break;
 	}

@@ -105,9 +105,46 @@ static void test_four_posters_that_flush(void **state)
 		    RINGO_POST_FLUSH);
 }
 
+enum { DISTANCES = 2000 };
+
+/* Returns sooner or later after the poster has seen it. */
+static uint32_t count_one(struct engine *e, const struct ringo_completion *completions,
+			  uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	_Atomic uint32_t *ended = e->hook_context;
+
+	(void)completions, (void)ops, (void)room;
+	*ended += count;
+	for (uint32_t i = *ended % DISTANCES; i > 0; i--)
+		atomic_signal_fence(memory_order_seq_cst);
+	return 0;
+}
+
+/* Each op is posted while the loop is on its way to sleep after the one before it, at every
+ * distance from there. Nothing else happens that could wake it: a wake that is missed is a hang. */
+static void test_no_wake_is_missed(void **state)
+{
+	enum { ROUNDS = 600000 };
+	_Atomic uint32_t ended = 0;
+	struct engine *e = engine_open_hooked(OPTIONS(.depth = 1), count_one, (void *)&ended);
+	struct ringo_op nop = OP(.code = RINGO_NOP);
+
+	(void)state;
+	alarm(PATIENCE_SECONDS);
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		while (ringo_post(e->loop, &nop, 1, 0) == -EAGAIN)
+			sched_yield();
+		while (ended < round)
+			atomic_signal_fence(memory_order_seq_cst);
+	}
+	alarm(0);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_wake_is_missed),
 		cmocka_unit_test(test_four_posters),
 		cmocka_unit_test(test_four_posters_through_a_small_loop),
 		cmocka_unit_test(test_four_posters_held_back),

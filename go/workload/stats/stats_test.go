@@ -1,0 +1,197 @@
+package stats
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+func TestBucketsHoldTheirValue(t *testing.T) {
+	previous := -1
+	for ns := uint64(0); ns < 1<<34; ns += 1 + ns/517 {
+		bucket := BucketOf(ns)
+		if bucket < previous || bucket >= Buckets {
+			t.Fatalf("%d ns falls into bucket %d behind %d", ns, bucket, previous)
+		}
+		previous = bucket
+		middle := BucketValue(bucket)
+		if off := math.Abs(float64(middle) - float64(ns)); off > float64(ns)/127 {
+			t.Fatalf("%d ns is reported as %d", ns, middle)
+		}
+		if BucketOf(middle) != bucket {
+			t.Fatalf("the middle %d of bucket %d is in bucket %d", middle, bucket, BucketOf(middle))
+		}
+	}
+	for _, ns := range []uint64{1 << 34, 1 << 40, math.MaxUint64} {
+		if got := BucketOf(ns); got != Buckets-1 {
+			t.Errorf("%d ns falls into bucket %d, not the last", ns, got)
+		}
+	}
+}
+
+// fio's own bins and percentiles are the judge.
+func TestFioAgrees(t *testing.T) {
+	if _, err := exec.LookPath("fio"); err != nil {
+		t.Skip("fio is not installed: its buckets cannot be compared")
+	}
+	out, err := exec.Command("fio", "--name=x", "--ioengine=null", "--size=1m", "--bs=512", "--rw=randrw", "--loops=20",
+		"--output-format=json+", "--percentile_list=1:10:50:90:99:99.9:99.99:100", "--lat_percentiles=1").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed struct {
+		Jobs []map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(out, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	for _, direction := range []string{"read", "write"} {
+		var flow map[string]json.RawMessage
+		if err := json.Unmarshal(parsed.Jobs[0][direction], &flow); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"clat_ns", "lat_ns"} {
+			compareWithFio(t, direction+" "+kind, flow[kind])
+		}
+	}
+}
+
+func compareWithFio(t *testing.T, what string, latency json.RawMessage) {
+	t.Helper()
+	var fio struct{ Percentile, Bins map[string]uint64 }
+	if err := json.Unmarshal(latency, &fio); err != nil {
+		t.Fatal(err)
+	}
+	if len(fio.Bins) < 10 || len(fio.Percentile) != 8 {
+		t.Fatalf("%s: fio printed %d bins and %d percentiles", what, len(fio.Bins), len(fio.Percentile))
+	}
+	var h Histogram
+	for key, count := range fio.Bins {
+		ns, _ := strconv.ParseUint(key, 10, 64)
+		h[BucketOf(ns)] += count
+		if BucketValue(BucketOf(ns)) != ns {
+			t.Errorf("%s: fio's bin %d is our bin %d", what, ns, BucketValue(BucketOf(ns)))
+		}
+	}
+	var percents []float64
+	for key := range fio.Percentile {
+		p, _ := strconv.ParseFloat(key, 64)
+		percents = append(percents, p)
+	}
+	slices.Sort(percents)
+	for i, value := range h.Percentiles(percents) {
+		if want := fio.Percentile[strconv.FormatFloat(percents[i], 'f', 6, 64)]; value != want {
+			t.Errorf("%s: the %gth percentile is %d, fio says %d", what, percents[i], value, want)
+		}
+	}
+}
+
+func TestSummaryIsExact(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var whole, left, right Summary
+	var values []float64
+	for i := range 10000 {
+		value := random.Uint64N(1 << uint(random.IntN(36)))
+		whole.Add(value)
+		if i%3 == 0 {
+			left.Add(value)
+		} else {
+			right.Add(value)
+		}
+		values = append(values, float64(value))
+	}
+	left.Merge(&right)
+	if left != whole {
+		t.Errorf("merged: %+v, added one by one: %+v", left, whole)
+	}
+	mean, deviation := textbook(values)
+	if math.Abs(whole.Mean()-mean) > mean*1e-9 || math.Abs(whole.StdDev()-deviation) > deviation*1e-9 {
+		t.Errorf("mean %f, deviation %f; want %f and %f", whole.Mean(), whole.StdDev(), mean, deviation)
+	}
+	if whole.Min != uint64(slices.Min(values)) || whole.Max != uint64(slices.Max(values)) {
+		t.Errorf("bounds %d and %d; want %f and %f", whole.Min, whole.Max, slices.Min(values), slices.Max(values))
+	}
+}
+
+func textbook(values []float64) (mean, deviation float64) {
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		deviation += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(deviation / float64(len(values)-1))
+}
+
+func TestSummaryOfLongLatencies(t *testing.T) {
+	var s Summary
+	for range 1000 {
+		s.Add(1 << 60) // the sum passes 64 bits
+		s.Add(1<<60 + 2)
+	}
+	if s.Mean() != float64(uint64(1<<60+1)) || math.Abs(s.StdDev()-1) > 0.001 {
+		t.Errorf("mean %f, deviation %f", s.Mean(), s.StdDev())
+	}
+	var none Summary
+	if none.Mean() != 0 || none.StdDev() != 0 {
+		t.Error("a series without samples has a mean")
+	}
+}
+
+func TestDepthsAndBatches(t *testing.T) {
+	for depth, class := range map[int]int{1: 0, 2: 1, 3: 1, 4: 2, 7: 2, 8: 3, 16: 4, 31: 4, 32: 5, 63: 5, 64: 6, 5000: 6} {
+		var c Counts
+		c.AddDepth(depth, 1)
+		if c[class] != 1 {
+			t.Errorf("depth %d is counted in %v, not as %s", depth, c, DepthLabels[class])
+		}
+	}
+	for n, class := range map[int]int{0: 0, 1: 1, 4: 1, 5: 2, 8: 2, 9: 3, 16: 3, 17: 4, 32: 4, 33: 5, 64: 5, 65: 6} {
+		var c Counts
+		c.AddBatch(n)
+		if c[class] != 1 {
+			t.Errorf("a batch of %d is counted in %v, not as %s", n, c, BatchLabels[class])
+		}
+	}
+}
+
+func TestLatencySpread(t *testing.T) {
+	for ns, label := range map[uint64]string{0: "ns 2", 1: "ns 2", 2: "ns 4", 9: "ns 10", 49: "ns 50", 50: "ns 100",
+		749: "ns 750", 750: "ns 1000", 999: "ns 1000", 1000: "us 2", 1999: "us 2", 2000: "us 4", 999_999: "us 1000",
+		1_000_000: "ms 2", 999_999_999: "ms 1000", 1_000_000_000: "ms 2000", 2_000_000_000: "ms >=2000"} {
+		var l LatencySpread
+		l.Add(ns)
+		got := ""
+		for i, name := range LatencyLabels {
+			if l.NS[i] == 1 {
+				got += "ns " + name
+			}
+			if l.US[i] == 1 {
+				got += "us " + name
+			}
+		}
+		for i, name := range LatencyMSLabels {
+			if l.MS[i] == 1 {
+				got += "ms " + name
+			}
+		}
+		if got != label {
+			t.Errorf("%d ns is counted as %q, not as %q", ns, got, label)
+		}
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	b.ReportAllocs()
+	l := Latency{Histogram: new(Histogram)}
+	var spread LatencySpread
+	for i := range b.N {
+		ns := uint64(i) * 7919 % 1_000_000
+		l.Add(ns)
+		spread.Add(ns)
+	}
+}

@@ -12,8 +12,8 @@ struct run {
 	uint64_t count;
 };
 
-static uint32_t deliver(uintptr_t context, const struct ringo_completion *completions, uint32_t count,
-			struct ringo_op *ops, uint32_t room)
+static uint32_t deliver(uintptr_t context, const struct ringo_completion *completions,
+			uint32_t count, struct ringo_op *ops, uint32_t room)
 {
 	struct run *run = (struct run *)context;
 

@@ -139,6 +139,9 @@ struct slot {
 
 struct ring;
 
+/* A hop as a system call: its result, or -errno. */
+typedef int32_t (*plain_call)(const struct hop *hop);
+
 /* A row of the table of ops. */
 struct op_row {
 	const char *name;
@@ -148,6 +151,10 @@ struct op_row {
 	enum step (*start)(struct ring *, struct slot *);
 	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more,
 			     int32_t buffer);
+	/* The hop without a ring (threads.c); an op that has none of them needs a ring. */
+	plain_call plain_now;  /* never waits */
+	plain_call plain_try;  /* does not wait, but may be refused (EAGAIN) till an edge of fd */
+	plain_call plain_wait; /* may wait, for a worker to make; beside plain_try for files */
 };
 
 /* Poll results and doorbells share the kernel's user_data space with slots: generation 0 is
@@ -275,6 +282,27 @@ enum step step_done_after(struct slot *slot, int32_t error);
 
 /* Fills the hop of a read or write of the rest of the op's data into or from `base`. */
 void hop_transfer(struct slot *slot, uint8_t opcode, int32_t fd, uint64_t base, int64_t offset);
+
+/* plain.c */
+int32_t plain_nop_now(const struct hop *hop);
+int32_t plain_shutdown_now(const struct hop *hop);
+int32_t plain_pipe_now(const struct hop *hop);
+int32_t plain_poll_try(const struct hop *hop);
+int32_t plain_accept_try(const struct hop *hop);
+int32_t plain_recv_try(const struct hop *hop);
+int32_t plain_send_try(const struct hop *hop);
+int32_t plain_sendmsg_try(const struct hop *hop);
+int32_t plain_transfer_try(const struct hop *hop);
+int32_t plain_transfer(const struct hop *hop);
+int32_t plain_openat2(const struct hop *hop);
+int32_t plain_splice(const struct hop *hop);
+int32_t plain_fsync(const struct hop *hop);
+int32_t plain_statx(const struct hop *hop);
+int32_t plain_close(const struct hop *hop);
+int32_t plain_renameat(const struct hop *hop);
+int32_t plain_unlinkat(const struct hop *hop);
+bool plain_is_stream(const struct hop *hop);
+bool plain_open_waits(const struct hop *hop, int32_t result);
 
 /* buffers.c */
 int buffers_open(struct ring *ring, const struct ringo_options *options);

@@ -10,7 +10,7 @@
  *   ops.c        the table of ops, and the ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
  *   uring.c      backend: requests to SQEs, CQEs to results
- *   threads.c    backend: the same by epoll and plain system calls
+ *   threads.c, threads_*.c, plain.c    backend: the same by epoll and plain system calls
  *   buffers.c    provided receive buffers
  *   batch.c      a list of ops driven on the caller's own thread
  */

@@ -15,40 +15,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "kernel.h"
 #include "ringo.h"
-
-/* Kernel opcodes, from the stable ABI of linux/io_uring.h: known by number here, so that old
- * headers do not matter. uring.c asserts those its header has. */
-enum kernel_opcode {
-	KERNEL_NOP = 0,
-	KERNEL_FSYNC = 3,
-	KERNEL_POLL_ADD = 6,
-	KERNEL_SENDMSG = 9,
-	KERNEL_TIMEOUT = 11,
-	KERNEL_ACCEPT = 13,
-	KERNEL_ASYNC_CANCEL = 14,
-	KERNEL_CLOSE = 19,
-	KERNEL_STATX = 21,
-	KERNEL_READ = 22,
-	KERNEL_WRITE = 23,
-	KERNEL_SEND = 26,
-	KERNEL_RECV = 27,
-	KERNEL_OPENAT2 = 28,
-	KERNEL_SPLICE = 30,
-	KERNEL_SHUTDOWN = 34,
-	KERNEL_RENAMEAT = 35,
-	KERNEL_UNLINKAT = 36,
-	KERNEL_PIPE = 62,
-	KERNEL_OPCODE_COUNT = 64
-};
-
-/* Per-opcode meaning of `ioprio` for sockets, and of `length` for polls (same source). */
-enum {
-	KERNEL_RECV_MULTISHOT = 1 << 1,
-	KERNEL_ACCEPT_MULTISHOT = 1 << 0,
-	KERNEL_POLL_MULTISHOT = 1 << 0,
-	KERNEL_FSYNC_DATASYNC = 1 << 0,
-};
 
 /* The longest transfer one read, write or send does (MAX_RW_COUNT, rounded down). */
 #define HOP_LENGTH_MAX 0x7ffff000u
@@ -82,17 +50,6 @@ enum step {
 	STEP_DONE,   /* its result is set */
 	STEP_YIELD,  /* go on in the next turn */
 	STEP_PARK,   /* go on when a provided buffer is there */
-};
-
-struct kernel_timespec {
-	int64_t seconds;
-	int64_t nanoseconds;
-};
-
-struct kernel_open_how {
-	uint64_t flags;
-	uint64_t mode;
-	uint64_t resolve;
 };
 
 #define NO_SLOT UINT32_MAX
@@ -151,6 +108,8 @@ struct op_row {
 	enum step (*start)(struct ring *, struct slot *);
 	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more,
 			     int32_t buffer);
+	/* RINGO_* of an op: those that it knows; others are -EINVAL. */
+	uint16_t flags;
 	/* The hop without a ring (threads.c); an op that has none of them needs a ring. */
 	plain_call plain_now;  /* never waits */
 	plain_call plain_try;  /* does not wait, but may be refused (EAGAIN) till an edge of fd */
@@ -229,7 +188,7 @@ struct ring {
 	uint32_t transfer_count;
 	uint32_t turn_budget;
 	bool sigpipe_harmless; /* sendfile(2) to a dead peer would not kill the process */
-	bool pipe_supported;
+	uint64_t supported;    /* kernel opcodes, a bit for each, that the backend has */
 	struct ringo_stats stats;
 };
 
@@ -237,6 +196,8 @@ struct ring {
 int options_complete(const struct ringo_options *given, struct ringo_options *complete);
 
 /* slot.c */
+uint64_t slot_token(const struct ring *ring, const struct slot *slot);
+struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
 int ring_open(struct ring *ring, const struct ringo_options *options, bool shared);
 void ring_close(struct ring *ring);
 void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
@@ -268,6 +229,11 @@ static inline void ring_emit(struct ring *ring, uint64_t user_data, int64_t resu
 	completion->extra = extra;
 }
 
+static inline bool ring_supports(const struct ring *ring, uint8_t opcode)
+{
+	return ring->supported >> opcode & 1;
+}
+
 /* ops.c */
 extern const struct op_row op_rows[RINGO_CODE_COUNT];
 
@@ -286,10 +252,16 @@ void hop_transfer(struct slot *slot, uint8_t opcode, int32_t fd, uint64_t base, 
 /* plain.c */
 int32_t plain_nop_now(const struct hop *hop);
 int32_t plain_shutdown_now(const struct hop *hop);
+int32_t plain_socket_now(const struct hop *hop);
+int32_t plain_bind_now(const struct hop *hop);
+int32_t plain_listen_now(const struct hop *hop);
 int32_t plain_pipe_now(const struct hop *hop);
 int32_t plain_poll_try(const struct hop *hop);
 int32_t plain_accept_try(const struct hop *hop);
+int32_t plain_connect_try(const struct hop *hop);
 int32_t plain_recv_try(const struct hop *hop);
+int32_t plain_recvmsg_try(const struct hop *hop);
+int32_t plain_recvmsg_into(const struct hop *hop, void *buffer, uint32_t size);
 int32_t plain_send_try(const struct hop *hop);
 int32_t plain_sendmsg_try(const struct hop *hop);
 int32_t plain_transfer_try(const struct hop *hop);
@@ -301,6 +273,9 @@ int32_t plain_statx(const struct hop *hop);
 int32_t plain_close(const struct hop *hop);
 int32_t plain_renameat(const struct hop *hop);
 int32_t plain_unlinkat(const struct hop *hop);
+int32_t plain_fallocate(const struct hop *hop);
+int32_t plain_fadvise(const struct hop *hop);
+int32_t plain_ftruncate(const struct hop *hop);
 bool plain_is_stream(const struct hop *hop);
 bool plain_open_waits(const struct hop *hop, int32_t result);
 

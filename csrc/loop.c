@@ -7,10 +7,11 @@
  *   loop.c       turns: take ops in, submit, wait, reap, deliver
  *   mailbox.c    how other threads hand ops to a loop and wake it
  *   slot.c       ops in flight: the state machine, retries, cancel
- *   ops.c        the table of ops, and the ops that are one kernel request
+ *   ops.c        the table of ops; ops_*.c have what it names: ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
  *   uring.c      backend: requests to SQEs, CQEs to results
  *   threads.c, threads_*.c, plain.c    backend: the same by epoll and plain system calls
+ *   ring.c       what a loop and a batch have in common: slots and a backend, opened and closed
  *   buffers.c    provided receive buffers
  *   batch.c      a list of ops driven on the caller's own thread
  */

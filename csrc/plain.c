@@ -50,6 +50,22 @@ int32_t plain_pipe_now(const struct hop *hop)
 	return outcome(ret);
 }
 
+int32_t plain_socket_now(const struct hop *hop)
+{
+	return outcome(socket(hop->fd, (int)hop->off, (int)hop->len));
+}
+
+int32_t plain_bind_now(const struct hop *hop)
+{
+	return outcome(
+		bind(hop->fd, (const struct sockaddr *)(uintptr_t)hop->addr, (socklen_t)hop->off));
+}
+
+int32_t plain_listen_now(const struct hop *hop)
+{
+	return outcome(listen(hop->fd, (int)hop->len));
+}
+
 /* Opening. */
 
 /* Whether opening waits for the FIFO's other end, as nobody asked it not to. */
@@ -98,19 +114,26 @@ bool plain_is_stream(const struct hop *hop)
 	       (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
+static bool reads(const struct hop *hop)
+{
+	return hop->opcode == KERNEL_READ || hop->opcode == KERNEL_READV;
+}
+
 /* Streams have no offsets: as on the ring, they are ignored. */
 static int32_t transfer(const struct hop *hop, uint32_t extra_flags)
 {
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)hop->addr, .iov_len = hop->len};
+	struct iovec one = {.iov_base = (void *)(uintptr_t)hop->addr, .iov_len = hop->len};
+	bool vectored = hop->opcode == KERNEL_READV || hop->opcode == KERNEL_WRITEV;
+	const struct iovec *iov = vectored ? (const struct iovec *)(uintptr_t)hop->addr : &one;
+	int count = vectored ? (int)hop->len : 1;
 	off_t offset = hop->off == UINT64_MAX ? -1 : (off_t)hop->off;
 	int flags = (int)(hop->op_flags | extra_flags);
-	bool reads = hop->opcode == KERNEL_READ;
-	ssize_t ret = reads ? preadv2(hop->fd, &iov, 1, offset, flags)
-			    : pwritev2(hop->fd, &iov, 1, offset, flags);
+	ssize_t ret = reads(hop) ? preadv2(hop->fd, iov, count, offset, flags)
+				 : pwritev2(hop->fd, iov, count, offset, flags);
 
 	if (ret < 0 && errno == ESPIPE)
-		ret = reads ? preadv2(hop->fd, &iov, 1, -1, flags)
-			    : pwritev2(hop->fd, &iov, 1, -1, flags);
+		ret = reads(hop) ? preadv2(hop->fd, iov, count, -1, flags)
+				 : pwritev2(hop->fd, iov, count, -1, flags);
 	return outcome(ret);
 }
 
@@ -127,16 +150,23 @@ int32_t plain_transfer_try(const struct hop *hop)
 	bool nonblocking = status >= 0 && status & O_NONBLOCK;
 	int32_t ret = transfer(hop, nonblocking ? 0 : RWF_NOWAIT);
 	struct hop less = *hop;
+	struct iovec first;
 
 	if (nonblocking || ret != -EOPNOTSUPP)
 		return ret;
-	less.op_flags = hop->opcode == KERNEL_READ ? POLLIN : POLLOUT;
+	less.op_flags = reads(hop) ? POLLIN : POLLOUT;
 	ret = plain_poll_try(&less);
 	if (ret < 0)
 		return ret;
 	less.op_flags = 0;
-	if (hop->opcode == KERNEL_WRITE && less.len > PIPE_BUF)
+	if (hop->opcode == KERNEL_WRITEV && hop->len > 0) {
+		first = *(const struct iovec *)(uintptr_t)hop->addr;
+		first.iov_len = first.iov_len < PIPE_BUF ? first.iov_len : PIPE_BUF;
+		less.addr = (uintptr_t)&first;
+		less.len = 1;
+	} else if (hop->opcode == KERNEL_WRITE && less.len > PIPE_BUF) {
 		less.len = PIPE_BUF;
+	}
 	return transfer(&less, 0);
 }
 
@@ -170,14 +200,67 @@ int32_t plain_accept_try(const struct hop *hop)
 
 	if (ret < 0)
 		return ret;
-	return outcome(
-		accept4(hop->fd, NULL, NULL, (int)hop->op_flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)));
+	return outcome(accept4(hop->fd, (struct sockaddr *)(uintptr_t)hop->addr,
+			       (socklen_t *)(uintptr_t)hop->off,
+			       (int)hop->op_flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)));
+}
+
+/* A blocking socket is made nonblocking for the moment. Calling connect(2) again tells how one that
+ * is under way has come out. */
+int32_t plain_connect_try(const struct hop *hop)
+{
+	int status = fcntl(hop->fd, F_GETFL);
+	bool change = status >= 0 && !(status & O_NONBLOCK);
+	int32_t ret;
+
+	if (change)
+		(void)fcntl(hop->fd, F_SETFL, status | O_NONBLOCK);
+	ret = outcome(connect(hop->fd, (const struct sockaddr *)(uintptr_t)hop->addr,
+			      (socklen_t)hop->off));
+	if (change)
+		(void)fcntl(hop->fd, F_SETFL, status);
+	return ret == -EALREADY ? -EINPROGRESS : ret;
 }
 
 int32_t plain_recv_try(const struct hop *hop)
 {
 	return outcome(recv(hop->fd, (void *)(uintptr_t)hop->addr, hop->len,
 			    (int)hop->op_flags | MSG_DONTWAIT));
+}
+
+int32_t plain_recvmsg_try(const struct hop *hop)
+{
+	return outcome(recvmsg(hop->fd, (struct msghdr *)(uintptr_t)hop->addr,
+			       (int)hop->op_flags | MSG_DONTWAIT));
+}
+
+/* As the kernel's multishot RECVMSG: a struct ringo_message, name and control data with the room
+ * that the op's msghdr asks for, then the message. */
+int32_t plain_recvmsg_into(const struct hop *hop, void *buffer, uint32_t size)
+{
+	const struct msghdr *asked = (const struct msghdr *)(uintptr_t)hop->addr;
+	size_t head = sizeof(struct ringo_message) + asked->msg_namelen + asked->msg_controllen;
+	char *name = (char *)buffer + sizeof(struct ringo_message);
+	struct iovec payload = {.iov_base = (char *)buffer + head, .iov_len = size - head};
+	struct msghdr message = {.msg_name = name,
+				 .msg_namelen = asked->msg_namelen,
+				 .msg_control = name + asked->msg_namelen,
+				 .msg_controllen = asked->msg_controllen,
+				 .msg_iov = &payload,
+				 .msg_iovlen = 1};
+	ssize_t ret;
+
+	if (head > size)
+		return -EFAULT;
+	ret = recvmsg(hop->fd, &message, (int)hop->op_flags | MSG_DONTWAIT);
+	if (ret < 0)
+		return -errno;
+	*(struct ringo_message *)buffer =
+		(struct ringo_message){.name_length = message.msg_namelen,
+				       .control_length = (uint32_t)message.msg_controllen,
+				       .payload_length = (uint32_t)ret,
+				       .flags = (uint32_t)message.msg_flags};
+	return (int32_t)head + (int32_t)ret;
 }
 
 /* That all is sent is the op's business. */
@@ -225,4 +308,20 @@ int32_t plain_renameat(const struct hop *hop)
 int32_t plain_unlinkat(const struct hop *hop)
 {
 	return outcome(unlinkat(hop->fd, path_of(hop), (int)hop->op_flags));
+}
+
+int32_t plain_fallocate(const struct hop *hop)
+{
+	return outcome(fallocate(hop->fd, (int)hop->len, (off_t)hop->off, (off_t)hop->addr));
+}
+
+/* posix_fadvise(3) returns its error. */
+int32_t plain_fadvise(const struct hop *hop)
+{
+	return -posix_fadvise(hop->fd, (off_t)hop->off, hop->len, (int)hop->op_flags);
+}
+
+int32_t plain_ftruncate(const struct hop *hop)
+{
+	return outcome(ftruncate(hop->fd, (off_t)hop->off));
 }

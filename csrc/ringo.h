@@ -70,9 +70,9 @@ struct ringo_batch;
  *   SPLICE          in      -         bytes    in      out     SPLICE_F_*  -         out offset
  *   PIPE            -       -         -        -       -       O_* flags   -         -
  *   POLL            any     -         -        -       -       POLL*       -         -
- *   TIMEOUT         -       -         -        -       -       -           -         nanoseconds
+ *   TIMEOUT         -       -         times    -       -       -           -         nanoseconds
  *   CANCEL          any     -         -        -       -       how         -         user_data
- *   ACCEPT          socket  -         limit    -       -       SOCK_*      -         -
+ *   ACCEPT          socket  sockaddr  limit    -       -       SOCK_*      its size* -
  *   RECV            socket  data      bytes    -       -       MSG_*       -         -
  *   SEND            socket  data      bytes    -       -       MSG_*       -         -
  *   SENDMSG         socket  msghdr    -        -       -       MSG_*       -         -
@@ -81,6 +81,17 @@ struct ringo_batch;
  *   READFILE        dir     path      capacity -       -       O_* flags   data      -
  *   WRITEFILE       dir     path      bytes    -       -       how         data      permissions
  *   SENDFILE        file    header    bytes    where   socket  how         -         header bytes
+ *   READV           file    iovec     number   where   -       RWF_*       -         -
+ *   WRITEV          file    iovec     number   where   -       RWF_*       -         -
+ *   FALLOCATE       file    -         bytes    where   -       FALLOC_FL_* -         -
+ *   FADVISE         file    -         bytes    where   -       POSIX_FADV_* -        -
+ *   FTRUNCATE       file    -         bytes    -       -       -           -         -
+ *   SOCKET          AF_*    -         protocol -       -       SOCK_*      -         -
+ *   BIND            socket  sockaddr  its size -       -       -           -         -
+ *   LISTEN          socket  -         -        -       -       backlog     -         -
+ *   CONNECT         socket  sockaddr  its size -       -       -           -         -
+ *   RECVMSG         socket  msghdr    -        -       -       MSG_*       -         -
+ *   POLL_UPDATE     -       -         -        -       -       POLL*       -         user_data
  *
  * Results beyond the syscall's own:
  *   READ       a read at an offset goes on until `length` bytes or the end of the file; one at -1
@@ -88,11 +99,20 @@ struct ringo_batch;
  *   WRITE, SEND, SENDMSG go on until all is written. SENDMSG advances msg_iov in place.
  *   PIPE       read end in the low, write end in the high 32 bits.
  *   CLOSE      is never cancelled.
- *   TIMEOUT    0 when it expired.
+ *   READV, WRITEV  as READ and WRITE; the array (at most IOV_MAX) is advanced in place.
+ *   FADVISE    a length beyond 4 GiB means the rest of the file.
+ *   TIMEOUT    0 when it expired. With RINGO_MULTISHOT so in each interval, `length` times or until
+ *              cancelled.
+ *   POLL_UPDATE  0, or -ENOENT when no POLL with this user_data is in flight; -EALREADY when it has
+ *              just ended.
  *   CANCEL     how many ops were asked to end, or -ENOENT. Needs no slot, is never refused for
  *              fullness, and sees every op posted before it, whichever way that came.
  *   RECV       with RINGO_BUFFER_SELECT the data is in a provided buffer, its id in `extra`, and
  *              the completion has RINGO_BUFFER. 0 is the end of the stream.
+ *   RECVMSG    with RINGO_MULTISHOT (then RINGO_BUFFER_SELECT as well) each message is in a
+ * provided buffer: a struct ringo_message, then name and control data, with as much room as
+ *              msg_namelen and msg_controllen of the op's msghdr say, then the data. One without
+ *              data, the end of a stream or an empty datagram, is the final completion.
  *   ACCEPT     with RINGO_MULTISHOT, -EMFILE and its like come with RINGO_MORE: accepting goes on
  *              by itself after a pause. With a limit > 0 it takes no more connections than that
  *              from the backlog; the last one is the final completion.
@@ -128,13 +148,32 @@ enum ringo_code {
 	RINGO_READFILE,
 	RINGO_WRITEFILE,
 	RINGO_SENDFILE,
+	RINGO_READV,
+	RINGO_WRITEV,
+	RINGO_FALLOCATE,
+	RINGO_FADVISE,
+	RINGO_FTRUNCATE,
+	RINGO_SOCKET,
+	RINGO_BIND,
+	RINGO_LISTEN,
+	RINGO_CONNECT,
+	RINGO_RECVMSG,
+	RINGO_POLL_UPDATE,
 	RINGO_CODE_COUNT
 };
 
-/* Flags of an op. */
+/* What a multishot RECVMSG puts before a message (as struct io_uring_recvmsg_out of the kernel). */
+struct ringo_message {
+	uint32_t name_length; /* of the whole, which may be more than there was room for */
+	uint32_t control_length;
+	uint32_t payload_length; /* of the whole; that it was cut is in `flags` */
+	uint32_t flags;          /* msg_flags of recvmsg(2) */
+};
+
+/* Flags of an op. One that the op does not know is -EINVAL. */
 enum {
-	RINGO_MULTISHOT = 1 << 0,     /* POLL, ACCEPT, RECV: many completions until cancelled */
-	RINGO_BUFFER_SELECT = 1 << 1, /* RECV: into a provided buffer */
+	RINGO_MULTISHOT = 1 << 0,     /* POLL, TIMEOUT, ACCEPT, RECV, RECVMSG: many completions */
+	RINGO_BUFFER_SELECT = 1 << 1, /* RECV, RECVMSG: into a provided buffer */
 	RINGO_FD2_NONBLOCK = 1 << 2,  /* SENDFILE: the caller knows that fd2 is; saves asking */
 };
 

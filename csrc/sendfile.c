@@ -188,7 +188,7 @@ static enum step submit_drain(struct slot *slot)
 static enum step open_pipe(struct ring *ring, struct slot *slot)
 {
 	slot->phase = OPENING_PIPE;
-	if (!ring->pipe_supported) {
+	if (!ring_supports(ring, KERNEL_PIPE)) {
 		if (pipe2(slot->memory.pipe, O_CLOEXEC | O_NONBLOCK) != 0)
 			return finish(ring, slot, -errno);
 		slot->transfer->pipe[0] = slot->memory.pipe[0];

@@ -24,18 +24,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "internal.h"
 
 enum { REFUSALS_MAX = 100 };
 
-static uint64_t slot_token(const struct ring *ring, const struct slot *slot)
+uint64_t slot_token(const struct ring *ring, const struct slot *slot)
 {
 	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - ring->slots);
 }
@@ -105,6 +99,16 @@ static struct slot_list *list_of(struct ring *ring, const struct slot *slot)
 	return NULL;
 }
 
+/* The op in flight with this code and user_data, or NULL. */
+struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data)
+{
+	for (uint32_t i = 0; i < ring->slot_touched; i++)
+		if (ring->user_data[i] == user_data && ring->slots[i].state != SLOT_FREE &&
+		    ring->slots[i].op.code == code)
+			return &ring->slots[i];
+	return NULL;
+}
+
 /* Taking and freeing. */
 
 static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
@@ -165,9 +169,18 @@ static bool hop_is_bounded(const struct slot *slot)
 	case KERNEL_FSYNC:
 	case KERNEL_STATX:
 	case KERNEL_CLOSE:
+	case KERNEL_FALLOCATE:
+	case KERNEL_FADVISE:
+	case KERNEL_FTRUNCATE:
+	case KERNEL_SOCKET:
+	case KERNEL_BIND:
+	case KERNEL_LISTEN:
+	case KERNEL_POLL_REMOVE:
 		return true;
 	case KERNEL_READ:
+	case KERNEL_READV:
 	case KERNEL_WRITE:
+	case KERNEL_WRITEV:
 		return slot->hop.off != UINT64_MAX;
 	default:
 		return false;
@@ -181,14 +194,17 @@ static short hop_retry_events(const struct slot *slot)
 
 	switch (hop->opcode) {
 	case KERNEL_RECV:
+	case KERNEL_RECVMSG:
 	case KERNEL_ACCEPT:
 		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLIN;
 	case KERNEL_SEND:
 	case KERNEL_SENDMSG:
 		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLOUT;
 	case KERNEL_READ:
+	case KERNEL_READV:
 		return hop->op_flags & RWF_NOWAIT ? 0 : POLLIN;
 	case KERNEL_WRITE:
+	case KERNEL_WRITEV:
 		return hop->op_flags & RWF_NOWAIT ? 0 : POLLOUT;
 	case KERNEL_SPLICE:
 		return slot->op.code == RINGO_SENDFILE ? POLLOUT : 0;
@@ -254,12 +270,25 @@ static void slot_advance(struct ring *ring, struct slot *slot, int32_t result, i
 	slot_step(ring, slot, op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
 }
 
+/* The first hop of an op. What this kernel's ring does not know goes by the plain system call, here
+ * and at once: none of those waits for others. */
+static enum step first_step(struct ring *ring, struct slot *slot)
+{
+	const struct op_row *row = &op_rows[slot->op.code];
+	enum step step = row->start(ring, slot);
+	plain_call call = row->plain_now != NULL ? row->plain_now : row->plain_wait;
+
+	if (step != STEP_SUBMIT || ring_supports(ring, slot->hop.opcode))
+		return step;
+	return row->advance(ring, slot, call == NULL ? -EOPNOTSUPP : call(&slot->hop), false, -1);
+}
+
 void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 {
 	const struct op_row *row = op->code < RINGO_CODE_COUNT ? &op_rows[op->code] : NULL;
 	struct slot *slot;
 
-	if (row == NULL || row->start == NULL) {
+	if (row == NULL || row->start == NULL || op->flags & ~row->flags) {
 		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
 		ring->ended_posted += !own;
 		return;
@@ -272,7 +301,7 @@ void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
 	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
 	slot_step(ring, slot,
 		  slot->cancelled && op->code != RINGO_CLOSE ? step_done(slot, -ECANCELED)
-							     : row->start(ring, slot));
+							     : first_step(ring, slot));
 }
 
 /* Whether the hop has to be given to the kernel once more. Nobody asked for it to be cancelled: the
@@ -477,100 +506,4 @@ void ring_stop(struct ring *ring, enum ringo_stop how)
 		if (slot->state != SLOT_FREE && (ring->cancelling || op_rows[slot->op.code].waits))
 			slot_cancel(ring, slot);
 	}
-}
-
-/* Watches an eventfd for the ring's whole life. Its count is never read: a multishot poll is
- * edge-triggered, so each write is one result (io_uring_prep_poll_multishot(3)). */
-void ring_arm_doorbell(struct ring *ring, int fd)
-{
-	const struct hop hop = {.opcode = KERNEL_POLL_ADD,
-				.fd = fd,
-				.len = KERNEL_POLL_MULTISHOT,
-				.op_flags = POLLIN};
-
-	if (!ring->doorbell_armed)
-		ring->doorbell_armed = ring->backend->push(ring, &hop, TOKEN_DOORBELL) == 0;
-}
-
-/* Life of a ring. */
-
-static bool sigpipe_is_harmless(void)
-{
-	struct sigaction action;
-	sigset_t blocked;
-
-	if (sigaction(SIGPIPE, NULL, &action) == 0 &&
-	    ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL))
-		return true;
-	return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 &&
-	       sigismember(&blocked, SIGPIPE) == 1;
-}
-
-static int slots_open(struct ring *ring, const struct ringo_options *options, bool shared)
-{
-	ring->reserve = shared ? 0 : options->reserve;
-	ring->slot_count = options->depth + ring->reserve;
-	/* Between two deliveries: every op taken in may end at once (the outbox, and 2 * depth with
-	 * the cancels), every slot may be cancelled, every one that yielded may end, and each
-	 * result reaped gives at most data and an end. */
-	ring->completion_capacity = 4 * ring->slot_count + OUTBOX_CAPACITY + 2 * REAP_LIMIT;
-	ring->free_head = NO_SLOT;
-	ring->ready = ring->parked = ring->yielded =
-		(struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};
-	ring->slots = memory_map(ring->slot_count * sizeof(*ring->slots));
-	ring->user_data = memory_map(ring->slot_count * sizeof(*ring->user_data));
-	ring->completions = memory_map(ring->completion_capacity * sizeof(*ring->completions));
-	if (ring->slots == NULL || ring->user_data == NULL || ring->completions == NULL)
-		return -ENOMEM;
-	return 0;
-}
-
-/* AUTO falls back only where io_uring is forbidden or not there, never for want of memory. */
-static int open_backend(struct ring *ring, const struct ringo_options *options, bool shared)
-{
-	int ret;
-
-	ring->backend = &backend_threads;
-	if (options->backend != RINGO_BACKEND_THREADS) {
-		ring->backend = &backend_uring;
-		ret = ring->backend->open(ring, options, shared);
-		if (options->backend == RINGO_BACKEND_URING || (ret != -EPERM && ret != -ENOSYS))
-			return ret;
-		ring->backend = &backend_threads;
-		ring->fallback = ret;
-	}
-	return ring->backend->open(ring, options, shared);
-}
-
-/* `shared`: a batch's ring, driven by any thread; else owned by the calling thread. */
-int ring_open(struct ring *ring, const struct ringo_options *options, bool shared)
-{
-	int ret;
-
-	memset(ring, 0, sizeof(*ring));
-	ring->turn_budget = options->turn_budget;
-	ring->sigpipe_harmless = sigpipe_is_harmless();
-	ret = slots_open(ring, options, shared);
-	if (ret == 0)
-		ret = open_backend(ring, options, shared);
-	if (ret == 0 && !shared)
-		ret = buffers_open(ring, options);
-	if (ret != 0) {
-		ring_close(ring);
-		return ret;
-	}
-	ring->pipe_supported = ring->backend->supports(ring, KERNEL_PIPE);
-	return 0;
-}
-
-void ring_close(struct ring *ring)
-{
-	assert(ring->in_use == 0);
-	if (ring->backend_state != NULL)
-		ring->backend->close(ring);
-	transfers_close(ring);
-	buffers_close(ring);
-	memory_unmap(ring->slots, ring->slot_count * sizeof(*ring->slots));
-	memory_unmap(ring->user_data, ring->slot_count * sizeof(*ring->user_data));
-	memory_unmap(ring->completions, ring->completion_capacity * sizeof(*ring->completions));
 }

@@ -9,7 +9,8 @@
  *   plain_try    may wait for others: tried until it is not refused    threads_watch.c
  *   plain_wait   may wait for the disk: a system call of a worker      threads_pool.c
  *
- * TIMEOUT and ASYNC_CANCEL are this backend's own. threads_timers.c has what waits for a time.
+ * TIMEOUT, POLL_REMOVE and ASYNC_CANCEL are this backend's own. threads_timers.c has what waits for
+ * a time.
  */
 #include <assert.h>
 #include <errno.h>
@@ -95,6 +96,21 @@ static void cancel(struct threads *threads, uint64_t token)
 	job_end(threads, job, -ECANCELED, -1);
 }
 
+/* A poll in flight waits for other events from now on. */
+static int32_t update_poll(struct threads *threads, const struct hop *hop)
+{
+	struct job *job = find(threads, hop->addr);
+
+	if (job == NULL)
+		return -ENOENT;
+	job->hop.op_flags = hop->op_flags;
+	if (job->place == JOB_WATCHED) {
+		watch_cancel(threads, job);
+		watch_start(threads, job);
+	}
+	return 0;
+}
+
 static void start_with_row(struct threads *threads, struct job *job)
 {
 	const struct op_row *row = threads->rows[job->hop.opcode];
@@ -116,6 +132,9 @@ static void start_job(struct threads *threads, struct job *job)
 	case KERNEL_ASYNC_CANCEL:
 		cancel(threads, job->hop.addr);
 		job_end(threads, job, 0, -1);
+		return;
+	case KERNEL_POLL_REMOVE:
+		job_end(threads, job, update_poll(threads, &job->hop), -1);
 		return;
 	case KERNEL_TIMEOUT:
 		timers_start(threads, job);
@@ -237,7 +256,7 @@ static bool threads_supports(const struct ring *ring, uint8_t opcode)
 	const struct threads *threads = ring->backend_state;
 
 	return threads->rows[opcode] != NULL || opcode == KERNEL_TIMEOUT ||
-	       opcode == KERNEL_ASYNC_CANCEL;
+	       opcode == KERNEL_POLL_REMOVE || opcode == KERNEL_ASYNC_CANCEL;
 }
 
 static int threads_register_buffers(struct ring *ring, uint32_t count, uint32_t size)

@@ -67,6 +67,7 @@ static bool is_multishot(const struct hop *hop)
 	case KERNEL_ACCEPT:
 		return hop->ioprio & KERNEL_ACCEPT_MULTISHOT;
 	case KERNEL_RECV:
+	case KERNEL_RECVMSG:
 		return hop->ioprio & KERNEL_RECV_MULTISHOT;
 	default:
 		return false;
@@ -78,11 +79,17 @@ static bool wants_refusal(const struct hop *hop)
 {
 	switch (hop->opcode) {
 	case KERNEL_RECV:
+	case KERNEL_RECVMSG:
 	case KERNEL_SEND:
 	case KERNEL_SENDMSG:
 		return hop->op_flags & MSG_DONTWAIT;
+	case KERNEL_CONNECT: /* a Unix socket whose peer has no room; being under way is
+				-EINPROGRESS */
+		return true;
 	case KERNEL_READ:
+	case KERNEL_READV:
 	case KERNEL_WRITE:
+	case KERNEL_WRITEV:
 		return hop->op_flags & RWF_NOWAIT;
 	default:
 		return false;
@@ -116,7 +123,9 @@ static int32_t try_with_buffer(struct threads *threads, const struct job *job, i
 	id = threads->buffers[threads->buffer_count - 1];
 	hop.addr = (uintptr_t)receive->base + (uint64_t)id * receive->size;
 	hop.len = receive->size;
-	result = job->row->plain_try(&hop);
+	result = hop.opcode == KERNEL_RECVMSG
+			 ? plain_recvmsg_into(&job->hop, (void *)(uintptr_t)hop.addr, hop.len)
+			 : job->row->plain_try(&hop);
 	if (result > 0) {
 		threads->buffer_count--;
 		*buffer = (int32_t)id;
@@ -129,6 +138,17 @@ static int32_t try_once(struct threads *threads, const struct job *job, int32_t 
 	*buffer = -1;
 	return job->hop.buffer_select ? try_with_buffer(threads, job, buffer)
 				      : job->row->plain_try(&job->hop);
+}
+
+/* A message without data ends a multishot RECVMSG. */
+static bool is_last_message(const struct threads *threads, const struct hop *hop, int32_t buffer)
+{
+	const struct buffers *receive = &threads->ring->receive;
+
+	return hop->opcode == KERNEL_RECVMSG &&
+	       ((const struct ringo_message *)(const void *)(receive->base +
+							     (size_t)buffer * receive->size))
+			       ->payload_length == 0;
 }
 
 /* What trying came to. */
@@ -151,9 +171,11 @@ static enum attempt attempt(struct threads *threads, struct job *job)
 		result = try_once(threads, job, &buffer);
 		if (result == -EINTR || wants_rest(job, result))
 			continue;
-		if (result == -EAGAIN && !wants_refusal(hop))
+		if (result == -EINPROGRESS || (result == -EAGAIN && !wants_refusal(hop)))
 			return ATTEMPT_REFUSED;
 		if (!multishot || result < 0 || (result == 0 && hop->opcode == KERNEL_RECV))
+			break;
+		if (is_last_message(threads, hop, buffer))
 			break;
 		job_give(threads, job, result, buffer);
 		if (hop->opcode == KERNEL_POLL_ADD)

@@ -28,6 +28,17 @@ const (
 	ReadFile
 	WriteFile
 	SendFile
+	Readv
+	Writev
+	Fallocate
+	Fadvise
+	Ftruncate
+	Socket
+	Bind
+	Listen
+	Connect
+	Recvmsg
+	PollUpdate
 	CodeCount
 )
 

@@ -1,0 +1,253 @@
+//go:build linux
+
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ops on sockets. A multishot that the kernel ended though nobody asked it to (completion queue
+ * overflowed, no buffer) is armed again.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "ops.h"
+
+/* Making and connecting. */
+
+enum step socket_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+
+	(void)ring;
+	if (op->length > INT32_MAX)
+		return step_done(slot, -EINVAL);
+	slot->hop = (struct hop){.opcode = KERNEL_SOCKET,
+				 .fd = op->fd,
+				 .off = op->argument,
+				 .len = (uint32_t)op->length};
+	return STEP_SUBMIT;
+}
+
+/* BIND and CONNECT: an address and its length. */
+static enum step submit_address(struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+
+	if (op->length > sizeof(struct sockaddr_storage))
+		return step_done(slot, -EINVAL);
+	slot->hop = (struct hop){.opcode = op_rows[op->code].opcode,
+				 .fd = op->fd,
+				 .addr = op->address,
+				 .off = op->length};
+	return STEP_SUBMIT;
+}
+
+enum step bind_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	return submit_address(slot);
+}
+
+enum step connect_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	return submit_address(slot);
+}
+
+enum step listen_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	slot->hop =
+		(struct hop){.opcode = KERNEL_LISTEN, .fd = slot->op.fd, .len = slot->op.argument};
+	return STEP_SUBMIT;
+}
+
+enum step shutdown_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	slot->hop = (struct hop){
+		.opcode = KERNEL_SHUTDOWN, .fd = slot->op.fd, .len = slot->op.argument};
+	return STEP_SUBMIT;
+}
+
+/* SENDMSG: msg_iov is advanced past what went. */
+
+enum step sendmsg_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	slot->hop = (struct hop){.opcode = KERNEL_SENDMSG,
+				 .fd = slot->op.fd,
+				 .addr = slot->op.address,
+				 .len = 1,
+				 .op_flags = slot->op.argument | MSG_NOSIGNAL | MSG_WAITALL};
+	return STEP_SUBMIT;
+}
+
+enum step sendmsg_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			  int32_t buffer)
+{
+	struct msghdr *message = (struct msghdr *)(uintptr_t)slot->op.address;
+
+	(void)ring, (void)more, (void)buffer;
+	if (result < 0)
+		return step_done_after(slot, result);
+	slot->done += result;
+	if (result == 0 || !iovec_advance(&message->msg_iov, &message->msg_iovlen, (size_t)result))
+		return step_done_after(slot, 0);
+	return STEP_SUBMIT;
+}
+
+/* ACCEPT */
+
+enum { ACCEPT_PAUSE_NS = 20 * 1000 * 1000 };
+
+static enum step submit_accept(struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+
+	slot->phase = 0;
+	slot->hop = (struct hop){.opcode = KERNEL_ACCEPT,
+				 .fd = op->fd,
+				 .addr = op->address,
+				 .off = op->address2,
+				 .op_flags = op->argument};
+	/* The kernel's multishot takes all that wait in the backlog: with a limit it is one by one.
+	 */
+	if (op->flags & RINGO_MULTISHOT && op->length == 0)
+		slot->hop.ioprio = KERNEL_ACCEPT_MULTISHOT;
+	return STEP_SUBMIT;
+}
+
+enum step accept_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	if (slot->op.flags & RINGO_MULTISHOT && (slot->op.address != 0 || slot->op.address2 != 0))
+		return step_done(slot, -EINVAL); /* each would overwrite the last one's address */
+	return submit_accept(slot);
+}
+
+/* accept(2) again at once would fail the same way and spin. */
+static enum step pause_accept(struct ring *ring, struct slot *slot)
+{
+	count_up(&ring->stats.backoffs, 1);
+	slot->phase = 1;
+	slot->memory.timespec = (struct kernel_timespec){.nanoseconds = ACCEPT_PAUSE_NS};
+	slot->hop = (struct hop){.opcode = KERNEL_TIMEOUT,
+				 .fd = -1,
+				 .addr = (uintptr_t)&slot->memory.timespec,
+				 .len = 1};
+	return STEP_SUBMIT;
+}
+
+enum step accept_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			 int32_t buffer)
+{
+	(void)buffer;
+	if (!(slot->op.flags & RINGO_MULTISHOT))
+		return step_done(slot, result);
+	if (slot->phase == 1)
+		return result == -ECANCELED ? step_done(slot, result) : submit_accept(slot);
+	switch (result) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+		ring_emit(ring, slot->op.user_data, result, RINGO_MORE, 0);
+		return more ? STEP_DONE : pause_accept(ring, slot);
+	case -ECONNABORTED: /* the peer was gone before we took it (accept(2)) */
+	case -EPROTO:
+	case -EAGAIN:
+		return more ? STEP_DONE : submit_accept(slot);
+	default:
+		if (result < 0 || (uint64_t)++slot->done == slot->op.length)
+			return step_done(slot, result);
+		ring_emit(ring, slot->op.user_data, result, RINGO_MORE, 0);
+		return more ? STEP_DONE : submit_accept(slot);
+	}
+}
+
+/* RECV, RECVMSG: a message from a multishot RECVMSG lies in the provided buffer, behind a struct
+ * ringo_message. */
+
+/* Into a provided buffer, or not; many only into those. */
+static bool receives_well(const struct ring *ring, const struct ringo_op *op)
+{
+	bool select = op->flags & RINGO_BUFFER_SELECT;
+
+	return select ? ring->receive.count > 0 : !(op->flags & RINGO_MULTISHOT);
+}
+
+static enum step submit_receive(struct slot *slot, struct hop hop)
+{
+	const struct ringo_op *op = &slot->op;
+
+	hop.opcode = op_rows[op->code].opcode;
+	hop.fd = op->fd;
+	hop.op_flags = op->argument;
+	hop.buffer_select = op->flags & RINGO_BUFFER_SELECT;
+	hop.ioprio = op->flags & RINGO_MULTISHOT ? KERNEL_RECV_MULTISHOT : 0;
+	slot->hop = hop;
+	return STEP_SUBMIT;
+}
+
+enum step recv_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+
+	if (!receives_well(ring, op))
+		return step_done(slot, -EINVAL);
+	if (op->flags & RINGO_BUFFER_SELECT)
+		return submit_receive(slot, (struct hop){0});
+	return submit_receive(slot,
+			      (struct hop){.addr = op->address, .len = hop_length(op->length)});
+}
+
+/* One message into a provided buffer would leave its length out: of the forms that RECV does not
+ * do as well, only many messages. */
+enum step recvmsg_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+
+	if (!receives_well(ring, op) ||
+	    (op->flags & RINGO_BUFFER_SELECT && !(op->flags & RINGO_MULTISHOT)))
+		return step_done(slot, -EINVAL);
+	return submit_receive(slot, (struct hop){.addr = op->address, .len = 1});
+}
+
+enum step recv_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+		       int32_t buffer)
+{
+	bool multishot = slot->op.flags & RINGO_MULTISHOT;
+
+	if (result == -ENOBUFS && slot->op.flags & RINGO_BUFFER_SELECT) {
+		count_up(&ring->stats.starved, 1);
+		return STEP_PARK;
+	}
+	if (result > 0 && multishot) {
+		ring_emit(ring, slot->op.user_data, result, RINGO_MORE | RINGO_BUFFER, buffer);
+		return more ? STEP_DONE : STEP_SUBMIT;
+	}
+	if (buffer >= 0 && result <= 0)
+		buffers_return(ring, (uint32_t)buffer);
+	else if (buffer >= 0) {
+		slot->flags = RINGO_BUFFER;
+		slot->extra = buffer;
+	}
+	return step_done(slot, result);
+}
+
+/* A message without data ends the kernel's multishot: the stream has ended, or an empty datagram
+ * came. Which, is for the caller to say. */
+enum step recvmsg_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			  int32_t buffer)
+{
+	if (buffer >= 0 && result > 0 && !more) {
+		const struct ringo_message *message =
+			(const void *)(ring->receive.base + (size_t)buffer * ring->receive.size);
+
+		if (message->payload_length == 0) {
+			slot->flags = RINGO_BUFFER;
+			slot->extra = buffer;
+			return step_done(slot, result);
+		}
+	}
+	return recv_advance(ring, slot, result, more, buffer);
+}

@@ -24,6 +24,8 @@ type worker struct {
 	p    plan
 	b    bodySkipper
 	head []byte
+
+	variant fileFacts // of every precompressed form
 }
 
 func newWorker() *worker { return &worker{s: newTestResponder(Options{})} }
@@ -42,17 +44,21 @@ func (w *worker) serve(input []byte, facts fileFacts) {
 			w.b.start(&w.q)
 			w.b.skip(input[n:])
 		}
-		next := w.s.route(&w.q, &w.p)
-		for next == stepOpen {
-			if facts.isDir && w.p.directory > 0 {
+		for next := w.s.route(&w.q, &w.p); next != stepAnswer; {
+			switch {
+			case next == stepList:
+				next = w.s.fail(&w.q, 404, &w.p)
+			case next == stepProbe:
+				next, _ = w.s.probed(&w.q, w.variant, &w.p)
+			case facts.isDir && w.p.goal == goalIndex:
 				next = w.s.missing(&w.q, &w.p)
-				continue
+			default:
+				next = w.s.answer(&w.q, facts, &w.p)
 			}
-			next = w.s.answer(&w.q, facts, &w.p)
 		}
-		if next == stepList {
-			w.s.fail(&w.q, 404, &w.p)
-		}
+	}
+	for w.p.morePart() {
+		w.head = w.p.appendPart(w.head)
 	}
 	w.head = w.s.appendHead(w.head, &w.p)
 }
@@ -72,9 +78,14 @@ func TestNoAllocations(t *testing.T) {
 		"HEAD": {"HEAD" + simple[3:], benchFile, 404}, "absolute": {get("http://b/c"), benchFile, 200},
 		"body":       {get("/a", "Transfer-Encoding: chunked") + "5\r\nhello\r\n0\r\n\r\n", benchFile, 200},
 		"many dates": {get("/a", "If-Unmodified-Since: Sunday, 06-Nov-94 08:49:37 GMT", "If-Modified-Since: Sun Nov  6 08:49:36 1994"), benchFile, 200},
-		"repeated":   {get("/a", `If-Match: "a"`, `If-Match: "b"`, "Range: bytes=0-0,5-9"), benchFile, 412},
+		"parts":      {get("/a", "Range: bytes=0-0,5-9", "Origin: https://a.example"), benchFile, 206}, "variant": {get("/a.js", "Accept-Encoding: gzip, br;q=0.9"), benchFile, 200},
+		"repeated": {get("/a", `If-Match: "a"`, `If-Match: "b"`, "Range: bytes=0-0,5-9"), benchFile, 412},
 	} {
 		w, input := newWorker(), []byte(c.input)
+		w.s = newTestResponder(Options{CORS: []string{"https://a.example"}, CacheControl: []CacheRule{{"x/**/*.js", "x"}, {"*", "no-cache"}}})
+		if name == "variant" {
+			w.variant = benchFile
+		}
 		if name == "HEAD" {
 			c.facts = fileFacts{}
 		}

@@ -10,11 +10,11 @@ import (
 // answers that are complete in memory are gathered and sent together.
 //
 //	state      left by                          to
-//	reading    a complete head                  skipping, opening, listing, sending, reading
+//	reading    a complete head                  skipping, opening, working, sending, reading
 //	skipping   the end of the request's body    the same
-//	opening    FileOpened                       statting, opening (index), listing, sending, reading
-//	statting   FileStatus                       opening (index), listing, sending, reading
-//	listing    the directory's entries          sending
+//	opening    FileOpened                       statting, opening (another), working, sending, reading
+//	statting   FileStatus                       opening (another), working, sending, reading
+//	working    a directory's entries, a hash    opening, sending, reading
 //	sending    Sent                             reading, lingering, or closed
 //	lingering  the peer's end, or a timer       closed
 //	closed     never
@@ -25,7 +25,7 @@ const (
 	skipping
 	opening
 	statting
-	listing
+	working
 	sending
 	lingering
 	closed
@@ -62,9 +62,12 @@ type conn struct {
 	input   []byte // received and not used up
 	head    []byte // the present request's, when it has to outlive its input
 
-	out  []byte // in the connection's output memory: answers gathered
-	rest []byte // of a listing, what is still to be sent
-	file int    // the present answer's, or -1
+	out       []byte // in the connection's output memory: answers gathered
+	rest      []byte // of a listing, what is still to be sent
+	file      int    // the present answer's, or -1
+	probe     int    // a file that may take its place, or -1
+	probing   bool   // what is being opened is only looked for
+	answering bool   // the body of the present answer is not sent yet
 
 	piece int64 // of the file, that is being sent
 
@@ -182,9 +185,8 @@ func (c *conn) skipBody(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 	case more:
 		return n, true
 	case failed:
-		c.responder.bodyFailed(&c.request, c.body.status, &c.plan)
 		c.lingers = true
-		c.answer(rc)
+		c.follow(rc, c.responder.bodyFailed(&c.request, c.body.status, &c.plan))
 		return len(buf), true
 	}
 	c.state = reading
@@ -194,9 +196,9 @@ func (c *conn) skipBody(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 
 // refuse answers input that cannot be trusted any further.
 func (c *conn) refuse(rc *ringo.Conn, status int) {
-	c.responder.failAndClose(&c.request, status, &c.plan)
+	c.headLen = 0 // the head may be incomplete, and nothing of it is needed any more
 	c.lingers = true
-	c.answer(rc)
+	c.follow(rc, c.responder.failAndClose(&c.request, status, &c.plan))
 }
 
 // keepHead copies the request's head out of its input, for a request that has to wait.
@@ -229,22 +231,53 @@ func (c *conn) answer(rc *ringo.Conn) {
 	}
 	c.out = with
 	c.last = c.plan.close
-	if c.file >= 0 && c.plan.fileLen > 0 && !c.appendFile() {
-		c.sendFile(rc)
+	c.answering = true
+	c.goOnAnswering(rc)
+}
+
+// goOnAnswering gathers or sends what is left of the answer's body, and then sees to what comes
+// after it.
+func (c *conn) goOnAnswering(rc *ringo.Conn) {
+	if !c.gatherBody(rc) {
 		return
 	}
+	c.answering = false
 	c.closeFile(rc)
 	c.state = reading
 	c.request.reset()
-	if c.last || len(c.rest) > 0 || cap(c.out)-len(c.out) < answerRoom {
+	if c.last || cap(c.out)-len(c.out) < answerRoom {
 		c.flush(rc)
+	}
+}
+
+// gatherBody reports whether all that was left of the body is gathered; otherwise something is
+// being sent, and the rest has to wait for it.
+func (c *conn) gatherBody(rc *ringo.Conn) bool {
+	for {
+		if c.plan.fileLen > 0 && !c.appendFile() {
+			c.sendFile(rc)
+			return false
+		}
+		if len(c.rest) == 0 && !c.plan.morePart() {
+			return true
+		}
+		if cap(c.out)-len(c.out) < partRoom {
+			c.flush(rc)
+			return false
+		}
+		out := c.gather(rc)
+		if len(c.rest) > 0 {
+			n := copy(out[len(out):cap(out)], c.rest)
+			c.out, c.rest = out[:len(out)+n], c.rest[n:]
+		} else {
+			c.out = c.plan.appendPart(out)
+		}
 	}
 }
 
 // delay sends what was gathered first: a redirect may be too long to be put behind it. No head is
 // longer than the whole output memory.
 func (c *conn) delay(rc *ringo.Conn) {
-	c.closeFile(rc)
 	if len(c.out) == 0 {
 		c.close(rc)
 		return
@@ -273,6 +306,7 @@ func (c *conn) appendFile() bool {
 		return false
 	}
 	c.out = c.out[:have+int(n)]
+	c.plan.fileLen = 0
 	return true
 }
 
@@ -295,14 +329,10 @@ func (c *conn) startSending(rc *ringo.Conn) {
 
 // flush sends what was gathered, if anything was.
 func (c *conn) flush(rc *ringo.Conn) {
-	if len(c.rest) > 0 {
-		out := c.gather(rc)
-		n := copy(out[len(out):cap(out)], c.rest)
-		c.out, c.rest = out[:len(out)+n], c.rest[n:]
-	}
 	if len(c.out) == 0 {
 		return
 	}
+	c.piece = 0
 	c.startSending(rc)
 	rc.Send(c.out)
 }
@@ -310,21 +340,17 @@ func (c *conn) flush(rc *ringo.Conn) {
 // Sent implements ringo.Handler.
 func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 	c.out = nil
-	if err != nil || c.file >= 0 && n < c.piece {
+	if err != nil || n < c.piece {
 		// A file that became shorter than announced cannot be mended: never pad, never go on.
 		c.close(rc)
 		return
 	}
-	if c.file >= 0 && n < c.plan.fileLen {
-		c.plan.fileOff += n
-		c.plan.fileLen -= n
-		c.sendFile(rc)
-		return
-	}
-	c.closeFile(rc)
-	if len(c.rest) > 0 {
-		c.flush(rc)
-		return
+	if c.answering {
+		c.plan.fileOff += c.piece
+		c.plan.fileLen -= c.piece
+		if c.goOnAnswering(rc); c.state == sending {
+			return
+		}
 	}
 	switch {
 	case c.delayed:
@@ -413,4 +439,7 @@ func (c *conn) Drain(rc *ringo.Conn) {
 }
 
 // Closed implements ringo.Handler.
-func (c *conn) Closed(rc *ringo.Conn, _ error) { c.closeFile(rc) }
+func (c *conn) Closed(rc *ringo.Conn, _ error) {
+	c.closeProbe(rc)
+	c.closeFile(rc)
+}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -68,8 +67,8 @@ func prefersJSON(accept []byte) bool {
 	for len(accept) > 0 {
 		var item []byte
 		item, accept = cutItem(accept)
-		media, parameters, _ := bytes.Cut(item, []byte(";"))
-		switch strings.ToLower(string(trim(media))) {
+		media, parameters := cutParameters(item)
+		switch strings.ToLower(string(media)) {
 		case "application/json":
 			jsonWeight = weight(parameters)
 		case "text/html", "application/xhtml+xml":
@@ -77,21 +76,6 @@ func prefersJSON(accept []byte) bool {
 		}
 	}
 	return jsonWeight > htmlWeight
-}
-
-// weight reads the q parameter in thousandths (RFC 9110 section 12.4.2);
-// without one, or with a broken one, the weight is full.
-func weight(parameters []byte) int {
-	for p := range bytes.SplitSeq(parameters, []byte(";")) {
-		name, value, _ := bytes.Cut(trim(p), []byte("="))
-		if !equalFold(name, "q") {
-			continue
-		}
-		if q, err := strconv.ParseFloat(string(value), 64); err == nil && q >= 0 && q <= 1 {
-			return int(q * 1000)
-		}
-	}
-	return 1000
 }
 
 // visible drops, in place, the names a request could not open: hidden ones,

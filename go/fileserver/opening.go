@@ -13,7 +13,7 @@ import (
 // follow does what the responder says comes next, until there is an answer or something to wait
 // for.
 func (c *conn) follow(rc *ringo.Conn, next step) {
-	for {
+	for waiting := false; !waiting; {
 		switch next {
 		case stepAnswer:
 			c.answer(rc)
@@ -21,25 +21,28 @@ func (c *conn) follow(rc *ringo.Conn, next step) {
 		case stepList:
 			c.list(rc)
 			return
-		}
-		var waiting bool
-		if next, waiting = c.open(rc); waiting {
-			return
+		case stepHash:
+			next, waiting = c.hash(rc)
+		default:
+			next, waiting = c.open(rc, next == stepProbe)
 		}
 	}
 }
 
-// open opens the plan's file.
-func (c *conn) open(rc *ringo.Conn) (next step, waiting bool) {
-	c.closeFile(rc)
+// open opens the plan's file; a probe leaves the one that is open.
+func (c *conn) open(rc *ringo.Conn, probing bool) (next step, waiting bool) {
+	c.probing = probing
+	if !probing {
+		c.closeFile(rc)
+	}
 	if !c.service.server.RingOnly {
-		fd, err := openContained(c.service.root, c.plan.name)
+		fd, err := openCached(c.service.root, c.plan.name, c.service.how)
 		if err != syscall.EAGAIN {
 			return c.opened(rc, fd, err), false
 		}
 	}
 	c.wait(opening)
-	if err := rc.OpenFile(c.service.root, string(c.plan.name), openHow); err != nil {
+	if err := rc.OpenFile(c.service.root, string(c.plan.name), c.service.how); err != nil {
 		c.state = reading
 		return c.openFailed(err), false
 	}
@@ -58,31 +61,62 @@ func (c *conn) opened(rc *ringo.Conn, fd int, err error) step {
 	if err != nil {
 		return c.openFailed(err)
 	}
-	c.file = fd
+	c.hold(fd)
 	var st syscall.Stat_t
 	if err := fstat(fd, &st); err != nil {
+		c.closeProbe(rc)
 		return c.openFailed(err)
 	}
-	return c.known(&st)
+	return c.known(rc, &st)
 }
 
-// known asks the responder about an open file.
-func (c *conn) known(st *syscall.Stat_t) step {
+// hold keeps what was opened.
+func (c *conn) hold(fd int) {
+	if c.probing {
+		c.probe = fd
+	} else {
+		c.file = fd
+	}
+}
+
+// known asks the responder about what was opened.
+func (c *conn) known(rc *ringo.Conn, st *syscall.Stat_t) (next step) {
+	facts := factsOf(st)
+	if !c.probing {
+		return c.responder.answer(&c.request, facts, &c.plan)
+	}
+	next, take := c.responder.probed(&c.request, facts, &c.plan)
+	if take {
+		c.closeFile(rc)
+		c.file, c.probe = c.probe, -1
+	}
+	c.closeProbe(rc)
+	return next
+}
+
+// factsOf are an open file's facts; of what lies beside it nothing is known.
+func factsOf(st *syscall.Stat_t) fileFacts {
 	kind := st.Mode & syscall.S_IFMT
-	return c.responder.answer(&c.request, fileFacts{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino,
-		isDir: kind == syscall.S_IFDIR, isRegular: kind == syscall.S_IFREG}, &c.plan)
+	return fileFacts{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino, variants: allCodings,
+		isDir: kind == syscall.S_IFDIR, isRegular: kind == syscall.S_IFREG}
 }
 
 // openFailed: whatever the reason, the client learns only that there is nothing; but want of
 // descriptors or memory is the server's.
 func (c *conn) openFailed(err error) step {
+	status := 0
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
-		c.responder.fail(&c.request, 503, &c.plan)
-		return stepAnswer
+		status = 503
 	case errors.Is(err, syscall.EIO):
-		c.responder.fail(&c.request, 500, &c.plan)
-		return stepAnswer
+		status = 500
+	}
+	switch {
+	case c.probing:
+		next, _ := c.responder.probed(&c.request, fileFacts{}, &c.plan)
+		return next
+	case status != 0 && c.plan.goal != goalErrorPage:
+		return c.responder.fail(&c.request, status, &c.plan)
 	}
 	return c.responder.missing(&c.request, &c.plan)
 }
@@ -91,7 +125,7 @@ func (c *conn) openFailed(err error) step {
 func (c *conn) FileOpened(rc *ringo.Conn, fd int, err error) {
 	c.responder.setTime(rc.Now().UnixNano())
 	if err == nil && c.service.server.RingOnly {
-		c.file = fd
+		c.hold(fd)
 		c.state = statting
 		rc.StatFile(fd)
 		return
@@ -105,11 +139,12 @@ func (c *conn) FileStatus(rc *ringo.Conn, s ringo.FileStatus, err error) {
 	c.responder.setTime(rc.Now().UnixNano())
 	c.state = reading
 	if err != nil {
+		c.closeProbe(rc)
 		c.goOn(rc, c.openFailed(err))
 		return
 	}
 	st := syscall.Stat_t{Mode: s.Mode, Size: s.Size, Ino: s.Inode, Mtim: syscall.NsecToTimespec(s.ModTime)}
-	c.goOn(rc, c.known(&st))
+	c.goOn(rc, c.known(rc, &st))
 }
 
 // goOn is follow for a request that had to wait: what came in behind it is looked at afterwards.
@@ -123,14 +158,15 @@ func (c *conn) goOn(rc *ringo.Conn, next step) {
 // list reads a directory on another goroutine, since that may block, and answers with its listing.
 func (c *conn) list(rc *ringo.Conn) {
 	c.closeFile(rc)
-	c.wait(listing)
+	c.wait(working)
 	name := string(c.plan.name)
 	var entries []listEntry
 	var err error
-	rc.Work(func() { entries, err = readDirectory(c.service.root, name) }, func() {
+	rc.Work(func() { entries, err = readDirectory(c.service.root, name, c.service.how) }, func() {
 		c.responder.setTime(rc.Now().UnixNano())
 		c.state = reading
 		if err != nil {
+			c.probing = false
 			c.goOn(rc, c.openFailed(err))
 			return
 		}
@@ -142,15 +178,40 @@ func (c *conn) list(rc *ringo.Conn) {
 	})
 }
 
+// hash finds the hash of the open file: from what is known of it, or by reading it on another
+// goroutine.
+func (c *conn) hash(rc *ringo.Conn) (next step, waiting bool) {
+	if sum, known := c.service.hashes.known(c.file); known {
+		return c.responder.hashed(&c.request, sum, &c.plan), false
+	}
+	c.wait(working)
+	var sum []byte
+	rc.Work(func() { sum = c.service.hashes.compute(c.file) }, func() {
+		c.responder.setTime(rc.Now().UnixNano())
+		c.state = reading
+		c.goOn(rc, c.responder.hashed(&c.request, sum, &c.plan))
+	})
+	return 0, true
+}
+
 // closeFile closes the present answer's file, if there is one.
 func (c *conn) closeFile(rc *ringo.Conn) {
-	if c.file < 0 {
-		return
-	}
-	if c.service.server.RingOnly {
-		rc.CloseFile(c.file)
-	} else {
-		closeFile(c.file)
-	}
+	c.closeDescriptor(rc, c.file)
 	c.file = -1
+}
+
+// closeProbe closes a file that was only looked for.
+func (c *conn) closeProbe(rc *ringo.Conn) {
+	c.closeDescriptor(rc, c.probe)
+	c.probe = -1
+}
+
+func (c *conn) closeDescriptor(rc *ringo.Conn, fd int) {
+	switch {
+	case fd < 0:
+	case c.service.server.RingOnly:
+		rc.CloseFile(fd)
+	default:
+		closeFile(fd)
+	}
 }

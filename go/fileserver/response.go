@@ -1,6 +1,9 @@
 package fileserver
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // allowed are the methods a file answers to.
 const allowed = "GET, HEAD, OPTIONS"
@@ -24,6 +27,7 @@ var statuses = makeStatuses(map[int]string{
 	400: "Bad Request",
 	404: "Not Found",
 	405: "Method Not Allowed",
+	406: "Not Acceptable",
 	408: "Request Timeout",
 	412: "Precondition Failed",
 	413: "Content Too Large",
@@ -66,43 +70,41 @@ func (c *clock) set(now int64) {
 	c.now, c.unix = now, unix
 }
 
+// errorStatuses lists the errors of the table.
+func errorStatuses() string {
+	var list []string
+	for i := range statuses {
+		if status := firstStatus + i; status >= 400 && statuses[i].line != "" {
+			list = append(list, strconv.Itoa(status))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // appendHead appends the answer of a plan to dst: status line, header, empty
 // line and, where there is one, the built-in body. A listing's or a file's
 // bytes go behind it.
 func (s *responder) appendHead(dst []byte, p *plan) []byte {
 	dst = append(dst, statusOf(p.status).line...)
 	dst = append(dst, s.clock.date...)
-	if p.contentType != "" {
-		dst = append(dst, "Content-Type: "...)
-		dst = append(dst, p.contentType...)
-		dst = append(dst, "\r\nX-Content-Type-Options: nosniff\r\n"...)
-	}
-	if p.length >= 0 {
-		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, p.length, 10)
-		dst = append(dst, '\r', '\n')
-	}
+	dst = appendContent(dst, p)
 	if p.ofFile {
 		dst = append(dst, "Accept-Ranges: bytes\r\n"...)
 	}
 	if p.tagged {
 		dst = s.appendValidators(dst, &p.validators)
+		dst = append(dst, p.cacheLine...)
 	}
-	if p.status == 206 || p.status == 416 {
+	if (p.status == 206 && p.parts == 0) || p.status == 416 {
 		dst = append(dst, "Content-Range: "...)
 		dst = appendContentRange(dst, p.part, p.partOf)
 		dst = append(dst, '\r', '\n')
 	}
-	if p.allow {
-		dst = append(dst, "Allow: "+allowed+"\r\n"...)
+	if p.varies != 0 {
+		dst = append(dst, varyLines[p.varies]...)
 	}
-	if p.generated {
-		dst = append(dst, "Vary: Accept\r\nContent-Security-Policy: "+listingPolicy+"\r\n"...)
-	}
-	if len(p.location) > 0 {
-		dst = append(dst, "Location: "...)
-		dst = append(dst, p.location...)
-		dst = append(dst, '\r', '\n')
+	if p.allow || p.generated || p.preflight || p.sharing != "" || len(p.location) > 0 {
+		dst = appendRare(dst, p)
 	}
 	if p.close {
 		dst = append(dst, "Connection: close\r\n"...)
@@ -114,6 +116,67 @@ func (s *responder) appendHead(dst []byte, p *plan) []byte {
 		return dst
 	}
 	return append(dst, p.text...)
+}
+
+// appendContent appends what says how the body is to be read.
+func appendContent(dst []byte, p *plan) []byte {
+	if p.contentType != "" {
+		dst = append(dst, "Content-Type: "...)
+		if p.parts > 0 {
+			dst = append(dst, "multipart/byteranges; boundary="...)
+			dst = append(dst, p.boundary[:]...)
+		} else {
+			dst = append(dst, p.contentType...)
+		}
+		dst = append(dst, "\r\nX-Content-Type-Options: nosniff\r\n"...)
+		if p.coding != identity {
+			dst = append(dst, "Content-Encoding: "...)
+			dst = append(dst, codings[p.coding].name...)
+			dst = append(dst, '\r', '\n')
+		}
+	}
+	if p.length >= 0 {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, p.length, 10)
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
+}
+
+// appendRare appends what few answers have.
+func appendRare(dst []byte, p *plan) []byte {
+	if p.allow {
+		dst = append(dst, "Allow: "+allowed+"\r\n"...)
+	}
+	if p.generated {
+		dst = append(dst, "Content-Security-Policy: "+listingPolicy+"\r\n"...)
+	}
+	dst = append(dst, p.sharing...)
+	if p.preflight {
+		dst = append(dst, preflightLines...)
+	}
+	if len(p.location) > 0 {
+		dst = append(dst, "Location: "...)
+		dst = append(dst, p.location...)
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
+}
+
+// varyLines are the Vary lines, by what the answer depends on.
+var varyLines = makeVaryLines()
+
+func makeVaryLines() (lines [8]string) {
+	for v := range lines {
+		var names []string
+		for i, name := range []string{"Accept-Encoding", "Accept", "Origin"} {
+			if v>>i&1 != 0 {
+				names = append(names, name)
+			}
+		}
+		lines[v] = "Vary: " + strings.Join(names, ", ") + "\r\n"
+	}
+	return lines
 }
 
 // appendValidators appends ETag and Last-Modified. RFC 9110 section 8.8.2.1

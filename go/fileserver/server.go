@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,13 +56,14 @@ const (
 // Serve answers connections from ln until ctx ends and the answers in progress are sent, or
 // DrainTimeout is over; it closes ln. It may be called for several listeners at the same time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	root, err := openRoot(s.Root)
+	root, err := s.open()
 	if err != nil {
 		ln.Close()
 		return err
 	}
 	defer unix.Close(root)
-	shared := &service{server: s, root: root, limits: s.limits(), unmeasured: ln.Addr().Network() != "tcp"}
+	shared := &service{server: s, root: root, how: openHow(s.Options.Symlinks), limits: s.limits(),
+		unmeasured: ln.Addr().Network() != "tcp"}
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
 	}
@@ -74,11 +74,19 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 
 // Check reports what would keep Serve from serving, without serving.
 func (s *Server) Check() error {
-	root, err := openRoot(s.Root)
+	root, err := s.open()
 	if err != nil {
 		return err
 	}
 	return unix.Close(root)
+}
+
+// open opens the root, if the options are good.
+func (s *Server) open() (int, error) {
+	if err := s.Options.Check(); err != nil {
+		return -1, err
+	}
+	return openRoot(s.Root)
 }
 
 func openRoot(name string) (int, error) {
@@ -122,64 +130,13 @@ func orDefault(d, def time.Duration) time.Duration {
 type service struct {
 	server     *Server
 	root       int
+	how        ringo.OpenHow
+	hashes     hashes
 	limits     limits
 	responders []*responder // one per loop
 	unmeasured bool         // nobody can say how much of what was sent has arrived: not TCP
 }
 
 func (s *service) accept(c *ringo.Conn) ringo.Handler {
-	return &conn{service: s, responder: s.responders[c.Loop()], file: -1}
-}
-
-// openContained opens a name below root for reading, if that needs no disk: EAGAIN when it does.
-// O_NONBLOCK keeps a FIFO from blocking; it is not served anyway.
-func openContained(root int, name []byte) (int, error) {
-	return openat2(root, name, openHow.Flags, openHow.Resolve|resolveCached)
-}
-
-// resolveCached is RESOLVE_CACHED of linux/openat2.h, since Linux 5.12.
-const resolveCached = 0x20
-
-// openHow is how files are opened, on the ring and beside it.
-var openHow = ringo.OpenHow{
-	Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_LARGEFILE,
-	Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
-}
-
-// readDirectory lists a directory below root; it may block.
-func readDirectory(root int, name string) ([]listEntry, error) {
-	fd, err := unix.Openat2(root, name, &unix.OpenHow{Flags: uint64(openHow.Flags) | unix.O_DIRECTORY,
-		Resolve: openHow.Resolve})
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	found, err := f.ReadDir(-1)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]listEntry, 0, len(found))
-	for _, d := range found {
-		// Through a link, as a request for it would go; what cannot be reached is not shown.
-		var st unix.Stat_t
-		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: openHow.Resolve}
-		if statContained(root, name+"/"+d.Name(), &how, &st) != nil {
-			continue
-		}
-		if kind := st.Mode & unix.S_IFMT; kind == unix.S_IFREG || kind == unix.S_IFDIR {
-			entries = append(entries, listEntry{name: d.Name(), isDir: kind == unix.S_IFDIR,
-				size: st.Size, mtime: st.Mtim.Nano()})
-		}
-	}
-	return entries, nil
-}
-
-func statContained(root int, name string, how *unix.OpenHow, st *unix.Stat_t) error {
-	fd, err := unix.Openat2(root, name, how)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Fstat(fd, st)
+	return &conn{service: s, responder: s.responders[c.Loop()], file: -1, probe: -1}
 }

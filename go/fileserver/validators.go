@@ -32,31 +32,67 @@ type validators struct {
 	settled bool
 }
 
-// set fills the validators from a file's facts at the time now, in ns. A file
-// whose time lies ahead of the clock may still be written within that time, so
-// it is never taken for settled.
-func (v *validators) set(mode ETagMode, f *fileFacts, now int64) {
+// set fills the validators from a file's facts at the time now, in ns. Each
+// coding of a file has tags of its own.
+func (v *validators) set(mode ETagMode, f *fileFacts, c coding, now int64) {
+	v.setDate(f, now)
 	v.etag = v.etag[:0]
-	v.modified = floorSecond(f.mtime)
-	v.dated = f.mtime > second
-	v.settled = v.modified < floorSecond(now)
 	if !v.dated || mode == ETagOff {
 		return
 	}
-	grain := clockGrain
-	if f.mtime%second == 0 {
-		grain = coarseGrain
-	}
-	if now-f.mtime < grain {
-		v.etag = append(v.etag, "W/"...)
-	}
-	v.etag = append(v.etag, '"')
+	v.openTag(f, now)
 	v.etag = strconv.AppendUint(v.etag, uint64(f.mtime), 16)
 	v.etag = append(v.etag, '-')
 	v.etag = strconv.AppendUint(v.etag, uint64(f.size), 16)
 	if mode == ETagInode {
 		v.etag = append(v.etag, '-')
 		v.etag = strconv.AppendUint(v.etag, f.inode, 16)
+	}
+	v.closeTag(c)
+}
+
+// setHash is set with a tag made of the contents' hash, or none without one.
+func (v *validators) setHash(sum []byte, f *fileFacts, c coding, now int64) {
+	v.setDate(f, now)
+	v.etag = v.etag[:0]
+	if len(sum) == 0 {
+		return
+	}
+	v.openTag(f, now)
+	for _, b := range sum {
+		v.etag = append(v.etag, "0123456789abcdef"[b>>4], "0123456789abcdef"[b&15])
+	}
+	v.closeTag(c)
+}
+
+// setDate judges the modification time. A file whose time lies ahead of the
+// clock may still be written within that time, so it is never taken for settled.
+func (v *validators) setDate(f *fileFacts, now int64) {
+	v.modified = floorSecond(f.mtime)
+	v.dated = f.mtime > second
+	v.settled = v.modified < floorSecond(now)
+}
+
+// isYoung reports whether a later write may be given the same time stamp.
+func isYoung(mtime, now int64) bool {
+	grain := clockGrain
+	if mtime%second == 0 {
+		grain = coarseGrain
+	}
+	return now-mtime < grain
+}
+
+// openTag begins a tag, a weak one while the file is young.
+func (v *validators) openTag(f *fileFacts, now int64) {
+	if isYoung(f.mtime, now) {
+		v.etag = append(v.etag, "W/"...)
+	}
+	v.etag = append(v.etag, '"')
+}
+
+func (v *validators) closeTag(c coding) {
+	if c != identity {
+		v.etag = append(append(v.etag, '-'), codings[c].name...)
 	}
 	v.etag = append(v.etag, '"')
 }

@@ -95,7 +95,7 @@ func TestETag(t *testing.T) {
 		{"before the epoch", ETagMtime, -fileTime, hourOn, ""},
 	} {
 		var v validators
-		v.set(c.mode, &fileFacts{size: 4096, mtime: c.mtime, inode: 42}, c.now)
+		v.set(c.mode, &fileFacts{size: 4096, mtime: c.mtime, inode: 42}, identity, c.now)
 		if string(v.etag) != c.want {
 			t.Errorf("%s: %s, want %s", c.name, v.etag, c.want)
 		}
@@ -175,7 +175,7 @@ func TestIfRange(t *testing.T) {
 func TestSettled(t *testing.T) {
 	var v validators
 	for now, want := range map[int64]bool{fileTime: false, fileTime + second/2: false, fileTime + second: true, fileTime - second: false} {
-		if v.set(ETagMtime, &fileFacts{mtime: fileTime}, now); v.settled != want {
+		if v.set(ETagMtime, &fileFacts{mtime: fileTime}, identity, now); v.settled != want {
 			t.Errorf("%d after: %v", now-fileTime, v.settled)
 		}
 	}

@@ -1,13 +1,10 @@
 package ringo
 
 import (
-	"bytes"
-	"encoding/binary"
+	"cmp"
 	"net"
-	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -59,22 +56,19 @@ type Conn struct {
 	paused    bool
 	stopping  bool // receiving was asked to end, because of paused
 
-	sending ticket
-	chunk   *chunk // path and output memory, while in use
-	lent    bool   // the chunk's output memory is the handler's
-	file    ticket // of OpenFile or StatFile
+	sending    ticket
+	sendFailed error
+	chunk      *chunk // path and output memory, while in use
+	lent       bool   // the chunk's output memory is the handler's
+	file       ticket // of OpenFile or StatFile
+
+	detach func(net.Conn, error) // what Detach was given
+	unread *unread               // what it will hand over
 
 	deadline, place          uint64 // in ticks of the wheel
 	wheeled                  bool
 	wheelNext, wheelPrevious *Conn
 	next, previous           *Conn // of the port's connections
-}
-
-// heldInput is what one completion brought while its connection was paused: the bytes, copied, or
-// else how the stream ended.
-type heldInput struct {
-	data   []byte
-	result int64
 }
 
 // The sinks of a connection's operations are the connection itself under other types.
@@ -98,291 +92,6 @@ func (c *Conn) post(op *csrc.Op, s sink) ticket {
 	return t
 }
 
-// Receiving.
-
-func (c *Conn) receive() {
-	if c.receiving != sinkless || c.ended || c.closing {
-		return
-	}
-	c.receiving = c.post(&csrc.Op{Code: csrc.Recv, FD: c.fd,
-		Flags: csrc.Multishot | csrc.BufferSelect}, (*connReceive)(c))
-}
-
-func (r *connReceive) complete(_ *loop, completion *csrc.Completion) {
-	c := (*Conn)(r)
-	asked := c.stopping && completion.Result == -int64(syscall.ECANCELED)
-	if completion.Flags&csrc.More == 0 {
-		c.receiving = sinkless
-		c.stopping = false
-		c.pending--
-	}
-	switch {
-	case c.closing:
-		c.returnBuffer(completion)
-	case asked:
-	case c.paused:
-		c.hold(completion)
-	default:
-		c.received(completion)
-	}
-	if !c.closing && !c.paused {
-		c.receive()
-	}
-	c.finishClose()
-}
-
-// received hands on what a completion brought.
-func (c *Conn) received(completion *csrc.Completion) {
-	if completion.Result > 0 {
-		c.handler.Data(c, c.bytesOf(completion))
-		c.returnBuffer(completion)
-		return
-	}
-	c.streamEnded(completion.Result)
-}
-
-// streamEnded says how receiving came to its end.
-func (c *Conn) streamEnded(result int64) {
-	if result == 0 {
-		c.ended = true
-		c.handler.Data(c, nil)
-		return
-	}
-	c.fail(os.NewSyscallError("recv", errorOf(result)))
-}
-
-// bytesOf are the bytes a completion brought, in one of the loop's buffers.
-func (c *Conn) bytesOf(completion *csrc.Completion) []byte {
-	start := int(completion.Extra) * c.loop.bufSize
-	return c.loop.buffers[start : start+int(completion.Result)]
-}
-
-func (c *Conn) returnBuffer(completion *csrc.Completion) {
-	if completion.Flags&csrc.Buffer != 0 {
-		c.loop.put(&csrc.Op{Code: csrc.ReturnBuffer, Argument: uint32(completion.Extra)})
-	}
-}
-
-// hold keeps what came while paused, and stops the kernel from bringing more. The buffer goes back
-// at once: all connections share a few, and a pause may last.
-func (c *Conn) hold(completion *csrc.Completion) {
-	input := heldInput{result: completion.Result}
-	if completion.Result > 0 {
-		input.data = bytes.Clone(c.bytesOf(completion))
-		c.returnBuffer(completion)
-	}
-	c.held = append(c.held, input)
-	if c.receiving != sinkless && !c.stopping {
-		c.stopping = true
-		c.loop.cancel(c.receiving)
-	}
-}
-
-// Pause stops Data until Resume: what the peer sends stays in the kernel, and then in the peer.
-func (c *Conn) Pause() { c.paused = true }
-
-// Resume undoes Pause; what was received meanwhile comes at once, before Resume returns.
-func (c *Conn) Resume() {
-	if !c.paused {
-		return
-	}
-	c.paused = false
-	for len(c.held) > 0 && !c.paused && !c.closing {
-		input := c.held[0]
-		c.held = c.held[1:]
-		if input.result > 0 {
-			c.handler.Data(c, input.data)
-		} else {
-			c.streamEnded(input.result)
-		}
-	}
-	if !c.paused {
-		c.receive()
-	}
-}
-
-// Sending.
-
-// Out is the connection's output memory, empty and with its whole capacity: what Send sends is
-// built in it. It is the handler's until it is sent: each call gives the same memory, until Sent
-// has come.
-func (c *Conn) Out() []byte {
-	c.lent = true
-	return c.memory().data()[:0]
-}
-
-func (c *Conn) memory() *chunk {
-	if c.chunk == nil {
-		c.chunk = c.loop.takeChunk()
-	}
-	return c.chunk
-}
-
-// release gives the memory back when nothing in progress uses it.
-func (c *Conn) release() {
-	if c.chunk != nil && !c.lent && c.sending == sinkless && c.file == sinkless {
-		c.loop.giveChunk(c.chunk)
-		c.chunk = nil
-	}
-}
-
-// Busy reports whether a Send or Sendfile is in progress; no other can be started.
-func (c *Conn) Busy() bool { return c.sending != sinkless }
-
-// Send sends p, which must be a part of Out; Sent will tell. p must not be empty.
-func (c *Conn) Send(p []byte) {
-	c.startSend(&csrc.Op{Code: csrc.Send, FD: c.fd, Address: addressOf(p), Length: uint64(len(p))})
-}
-
-// A SendfileStrategy says how a file goes to a socket; see docs/architecture.md.
-type SendfileStrategy uint32
-
-// The strategies of Sendfile.
-const (
-	SendfileAuto    SendfileStrategy = csrc.SendfileAuto    // sendfile(2) for cached data, else Splice
-	SendfileSplice  SendfileStrategy = csrc.SendfileSplice  // through a pipe, all on the ring
-	SendfileCopy    SendfileStrategy = csrc.SendfileCopy    // ring reads and sends
-	SendfileSyscall SendfileStrategy = csrc.SendfileSyscall // sendfile(2) even if it waits for the disk
-)
-
-// Sendfile sends header, which must be a part of Out and may be empty, and n bytes of the file fd
-// from offset off; Sent will tell. fd must stay open until then.
-func (c *Conn) Sendfile(header []byte, fd int, off, n int64, how SendfileStrategy) {
-	c.startSend(&csrc.Op{Code: csrc.SendFile, Flags: csrc.FD2Nonblock, FD: int32(fd), FD2: c.fd, Offset: off, Length: uint64(n),
-		Argument: uint32(how), Address: addressOf(header), Argument2: uint64(len(header))})
-}
-
-func (c *Conn) startSend(op *csrc.Op) {
-	if c.sending != sinkless {
-		panic("ringo: Send on a connection that is sending")
-	}
-	if !c.closing {
-		c.sending = c.post(op, (*connSend)(c))
-	}
-}
-
-func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
-	c := (*Conn)(s)
-	c.sending = sinkless
-	c.lent = false
-	c.pending--
-	err := errorOf(completion.Result)
-	if completion.Extra != 0 {
-		err = syscall.Errno(completion.Extra)
-	}
-	if !c.closing {
-		c.handler.Sent(c, max(completion.Result, 0), err)
-	}
-	c.release()
-	c.finishClose()
-}
-
-// Files.
-
-// OpenHow is struct open_how of openat2(2).
-type OpenHow struct {
-	Flags   uint32
-	Mode    uint32
-	Resolve uint64
-}
-
-// OpenFile opens name relative to the directory dir on the ring; FileOpened will tell. One file
-// operation may be in progress at a time.
-func (c *Conn) OpenFile(dir int, name string, how OpenHow) error {
-	m := c.memory()
-	if err := m.setPath(name); err != nil {
-		return err
-	}
-	c.startFile(&csrc.Op{Code: csrc.Openat2, FD: int32(dir), Address: addressOf(m.path()),
-		Argument: how.Flags, Argument2: uint64(how.Mode), Length: how.Resolve}, (*connOpen)(c))
-	return nil
-}
-
-// FileStatus is what StatFile finds out.
-type FileStatus struct {
-	Mode    uint32 // as st_mode
-	Size    int64
-	ModTime int64 // nanoseconds since the epoch
-	Inode   uint64
-}
-
-// Where struct statx (linux/stat.h) has them.
-const (
-	statxModeAt   = 28
-	statxInodeAt  = 32
-	statxSizeAt   = 40
-	statxMtimeAt  = 112
-	statxSize     = 256
-	statxBasic    = 0x7ff
-	atEmptyPath   = 0x1000
-	statxBufferAt = 1024 // within the chunk's path
-)
-
-// StatFile asks for the status of the open file fd on the ring; FileStatus will tell.
-func (c *Conn) StatFile(fd int) {
-	path := c.memory().path()
-	path[0] = 0
-	c.startFile(&csrc.Op{Code: csrc.Statx, FD: int32(fd), Address: addressOf(path),
-		Address2: addressOf(path[statxBufferAt:]), Argument: atEmptyPath, Argument2: statxBasic},
-		(*connStatus)(c))
-}
-
-func (c *Conn) startFile(op *csrc.Op, s sink) {
-	if c.file != sinkless {
-		panic("ringo: file operation on a connection that has one in progress")
-	}
-	if !c.closing {
-		c.file = c.post(op, s)
-	}
-}
-
-func (o *connOpen) complete(_ *loop, completion *csrc.Completion) {
-	c := (*Conn)(o)
-	c.file = sinkless
-	c.pending--
-	switch {
-	case !c.closing:
-		c.handler.FileOpened(c, int(completion.Result), errorOf(completion.Result))
-	case completion.Result >= 0:
-		c.CloseFile(int(completion.Result))
-	}
-	c.release()
-	c.finishClose()
-}
-
-func (s *connStatus) complete(_ *loop, completion *csrc.Completion) {
-	c := (*Conn)(s)
-	c.file = sinkless
-	c.pending--
-	if !c.closing {
-		b := c.chunk.path()[statxBufferAt : statxBufferAt+statxSize]
-		c.handler.FileStatus(c, FileStatus{
-			Mode:    uint32(binary.NativeEndian.Uint16(b[statxModeAt:])),
-			Inode:   binary.NativeEndian.Uint64(b[statxInodeAt:]),
-			Size:    int64(binary.NativeEndian.Uint64(b[statxSizeAt:])),
-			ModTime: statxTime(b[statxMtimeAt:]),
-		}, errorOf(completion.Result))
-	}
-	c.release()
-	c.finishClose()
-}
-
-func statxTime(b []byte) int64 {
-	return int64(binary.NativeEndian.Uint64(b))*1e9 + int64(binary.NativeEndian.Uint32(b[8:]))
-}
-
-// CloseFile closes fd on the ring. What close(2) says about a file that was only read is of no
-// use to anyone.
-func (c *Conn) CloseFile(fd int) {
-	if _, err := c.loop.postOwn(&csrc.Op{Code: csrc.CloseFD, FD: int32(fd)}, ignored{}); err != nil {
-		syscall.Close(fd)
-	}
-}
-
-type ignored struct{}
-
-func (ignored) complete(*loop, *csrc.Completion) {}
-
 // Work runs f on a goroutine of its own, for what may block, and then done on the loop, unless
 // the connection is closed by then. A closing engine waits for f, and closes a connection that
 // begins work then.
@@ -402,7 +111,7 @@ func (c *Conn) Work(f, done func()) {
 				done()
 			}
 			c.release()
-			c.finishClose()
+			c.settle()
 		}
 		// Refused only when Shutdown did not wait, and then the loop has closed the connection.
 		_ = c.loop.do(back, true)
@@ -415,31 +124,10 @@ func (c *Conn) Loop() int { return c.loop.index }
 // Now is the time of the loop's present delivery.
 func (c *Conn) Now() time.Time { return c.loop.now() }
 
-// Acked is how many bytes the peer has acknowledged since the connection began; false where the
-// socket cannot tell (it is not TCP).
-func (c *Conn) Acked() (uint64, bool) {
-	var info [tcpInfoSize]byte
-	size := uint32(len(info))
-	_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(c.fd), syscall.IPPROTO_TCP, syscall.TCP_INFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	if errno != 0 || size < tcpInfoAckedAt+8 {
-		return 0, false
-	}
-	return binary.NativeEndian.Uint64(info[tcpInfoAckedAt:]), true
-}
-
-// Where struct tcp_info (linux/tcp.h) has tcpi_bytes_acked, since Linux 4.1.
-const (
-	tcpInfoAckedAt = 120
-	tcpInfoSize    = 128
-)
-
-// Timer and addresses.
-
 // SetTimer makes Timer come in d, up to 200 ms late, instead of when it was set before; 0 means
 // never.
 func (c *Conn) SetTimer(d time.Duration) {
-	if !c.closing {
+	if !c.closing && c.detach == nil {
 		c.loop.wheel.set(c, d)
 	}
 }
@@ -466,8 +154,6 @@ func (c *Conn) RemoteAddr() net.Addr {
 	}
 	return nil
 }
-
-// Ending.
 
 // CloseWrite tells the peer that nothing more comes, and goes on receiving.
 func (c *Conn) CloseWrite() {
@@ -496,15 +182,22 @@ func (c *Conn) fail(err error) {
 		}
 	}
 	c.held = nil
-	c.finishClose()
+	c.settle()
 }
 
-// finishClose closes the descriptor once no operation uses it any more: its number may be
-// another's the moment after.
-func (c *Conn) finishClose() {
-	if !c.closing || c.pending > 0 || c.fd < 0 {
-		return
+// settle ends a connection that is to be closed or detached, once no operation uses its descriptor
+// any more: its number may be another's the moment after.
+func (c *Conn) settle() {
+	switch {
+	case c.pending > 0 || c.fd < 0:
+	case c.closing:
+		c.finishClose()
+	case c.detach != nil:
+		c.finishDetach()
 	}
+}
+
+func (c *Conn) finishClose() {
 	fd := c.fd
 	c.fd = -1
 	op := csrc.Op{Code: csrc.CloseFD, FD: fd}
@@ -516,6 +209,14 @@ func (c *Conn) finishClose() {
 
 func (s *connClose) complete(*loop, *csrc.Completion) {
 	c := (*Conn)(s)
+	if c.detach != nil {
+		c.detach(nil, cmp.Or(c.err, net.ErrClosed))
+	}
+	c.gone()
+}
+
+// gone is the last that happens to a connection.
+func (c *Conn) gone() {
 	c.lent = false
 	c.release()
 	c.handler.Closed(c, c.err)

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -162,4 +163,11 @@ func onLoop(t testing.TB, e *Engine, f func()) {
 		t.Fatal(err)
 	}
 	within(t, "callback", func() { <-done })
+}
+
+// canceled is a context that has ended.
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }

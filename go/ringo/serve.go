@@ -155,7 +155,7 @@ func (p *port) abandon() {
 	p.each(func(c *Conn) {
 		c.pending = 0
 		c.fail(ErrClosed)
-		c.finishClose()
+		c.settle()
 	})
 }
 
@@ -220,7 +220,7 @@ func (p *port) accepted(fd int32) {
 	c.handler = p.service.accept(c)
 	c.handler.Opened(c)
 	c.receive()
-	if p.draining && !c.closing {
+	if p.draining && !c.closing && c.detach == nil {
 		c.handler.Drain(c)
 	}
 }
@@ -260,7 +260,7 @@ func (p *port) drain() {
 		p.ended(nil)
 	}
 	p.each(func(c *Conn) {
-		if !c.closing {
+		if !c.closing && c.detach == nil {
 			c.handler.Drain(c)
 		}
 	})

@@ -38,9 +38,12 @@ const (
 	// client sees the answer and not a reset (RFC 9112 section 9.6).
 	lingerTime = 2 * time.Second
 	lingerMax  = 1 << 20
-	// unmeasuredPiece is how much is sent at a time to a peer of which nothing is known but that it
-	// has taken all of it. One that takes longer than the stall time is closed.
-	unmeasuredPiece = 64 << 10
+	// A peer of which nothing is known but that it has taken all of a piece is sent what it must take
+	// in one stall time, within these bounds.
+	unmeasuredLeast, unmeasuredMost = 4 << 10, 64 << 10
+	// baselineTime is how long an answer has been on its way when its progress begins to be measured:
+	// most have ended by then, and cost no system call.
+	baselineTime = time.Second
 )
 
 // A conn is one HTTP connection, stepped by its loop. It implements ringo.Handler.
@@ -314,7 +317,7 @@ func (c *conn) appendFile() bool {
 func (c *conn) sendFile(rc *ringo.Conn) {
 	c.piece = c.plan.fileLen
 	if c.service.unmeasured {
-		c.piece = min(c.piece, unmeasuredPiece)
+		c.piece = min(c.piece, min(max(c.service.limits.stallBytes, unmeasuredLeast), unmeasuredMost))
 	}
 	c.startSending(rc)
 	rc.Sendfile(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
@@ -324,7 +327,11 @@ func (c *conn) startSending(rc *ringo.Conn) {
 	c.state = sending
 	c.timing = false
 	c.acked = 0
-	rc.SetTimer(c.service.limits.stall)
+	first := c.service.limits.stall
+	if !c.service.unmeasured {
+		first = min(first, baselineTime)
+	}
+	rc.SetTimer(first)
 }
 
 // flush sends what was gathered, if anything was.
@@ -422,7 +429,8 @@ func (c *conn) Timer(rc *ringo.Conn) {
 // judgeProgress closes a connection whose peer takes less than the least rate.
 func (c *conn) judgeProgress(rc *ringo.Conn) {
 	acked, known := rc.Acked()
-	if !known || c.acked > 0 && acked-c.acked < c.service.limits.stallBytes {
+	baseline := c.acked == 0 && !c.service.unmeasured
+	if !baseline && (!known || int64(acked-c.acked) < c.service.limits.stallBytes) {
 		c.close(rc)
 		return
 	}

@@ -31,7 +31,7 @@ type Server struct {
 	HeaderTimeout time.Duration // for a request's head to come in; 0: 10 s
 	IdleTimeout   time.Duration // between requests; 0: 75 s
 	StallTimeout  time.Duration // how long an answer may go on below MinRate; 0: 30 s
-	MinRate       int64         // bytes per second; 0: 1 KiB/s
+	MinRate       int64         // bytes per second; 0: 1 KiB/s; less: any byte is progress enough
 	DrainTimeout  time.Duration // for answers in progress once ctx has ended; 0: 10 s
 }
 
@@ -102,7 +102,7 @@ func openRoot(name string) (int, error) {
 
 type limits struct {
 	header, idle, stall time.Duration
-	stallBytes          uint64 // that must move in one stall time
+	stallBytes          int64 // that must move in one stall time
 }
 
 func (s *Server) limits() limits {
@@ -115,7 +115,7 @@ func (s *Server) limits() limits {
 	if rate == 0 {
 		rate = 1 << 10
 	}
-	l.stallBytes = uint64(float64(rate) * l.stall.Seconds())
+	l.stallBytes = max(int64(float64(rate)*l.stall.Seconds()), 1)
 	return l
 }
 

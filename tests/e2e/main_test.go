@@ -127,7 +127,14 @@ func serveBy(t testing.TB, wrapper []string, directory string, arguments ...stri
 		listeners = 1
 	}
 	words = append(append(words, arguments...), directory)
-	s := &server{t: t, process: exec.Command(words[0], words[1:]...), ended: make(chan struct{})}
+	return serveProcess(t, exec.Command(words[0], words[1:]...), listeners)
+}
+
+// serveProcess is serve for a process that is not started, and will listen on so many addresses.
+func serveProcess(t testing.TB, process *exec.Cmd, listeners int) *server {
+	t.Helper()
+	words := process.Args
+	s := &server{t: t, process: process, ended: make(chan struct{})}
 	// Not to outlive tests that are killed.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := s.process.StderrPipe()

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+
+// Package serve is what `ringo serve` does around the answering: its settings, its listeners, and its life from start to
+// graceful stop.
+package serve
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ringo-io/ringo/go/fileserver"
+	"github.com/ringo-io/ringo/go/ringo"
+)
+
+// Settings are everything that can be said about a server. Each is a flag; Backend is one of the whole command's.
+type Settings struct {
+	Dir     string
+	Backend string
+	Listen  []string
+	Loops   int
+
+	MaxConns      int // over all addresses
+	HeaderTimeout time.Duration
+	IdleTimeout   time.Duration
+	StallTimeout  time.Duration
+	MinRate       int64 // bytes per second
+	DrainTimeout  time.Duration
+
+	Sendfile string
+	Cache    string
+	Site     fileserver.Options
+}
+
+// UsageError is a setting that cannot be.
+type UsageError struct{ error }
+
+func badSetting(format string, arguments ...any) error {
+	return UsageError{fmt.Errorf(format, arguments...)}
+}
+
+// AddFlags makes s hold the defaults, and flags set it.
+func (s *Settings) AddFlags(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&s.Listen, "listen", []string{"127.0.0.1:8080"},
+		"address to listen on: HOST:PORT, unix:PATH[,mode=MODE] or systemd; may be given again")
+	flags.IntVar(&s.Loops, "loops", runtime.GOMAXPROCS(0), "rings, each with a thread of its own")
+	flags.IntVar(&s.MaxConns, "max-connections", 0,
+		"connections at most, others wait (default: what the limit on open files allows)")
+	flags.DurationVar(&s.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request may take to come in")
+	flags.DurationVar(&s.IdleTimeout, "idle-timeout", 75*time.Second, "how long a connection may be silent between requests")
+	flags.DurationVar(&s.StallTimeout, "stall-timeout", 30*time.Second, "how long a client may take less than --min-rate")
+	flags.Int64Var(&s.MinRate, "min-rate", 1024, "bytes per second that a client must take of an answer")
+	flags.DurationVar(&s.DrainTimeout, "drain-timeout", 10*time.Second,
+		"how long answers in progress may take once stopped")
+	flags.StringVar(&s.Sendfile, "sendfile", "auto", "how large files are sent: auto, sendfile, splice, read")
+	flags.StringVar(&s.Cache, "cache", "auto",
+		"auto, or off: with --sendfile=splice every step of a request goes by the ring")
+	flags.StringVar(&s.Site.Index, "index", "index.html", "file served for a directory")
+	flags.BoolVar(&s.Site.NoListing, "no-listing", false, "answer 404 for a directory without an index file")
+	flags.BoolVar(&s.Site.Hidden, "hidden", false, "serve names that begin with a dot")
+}
+
+// strategies are the values of --sendfile.
+var strategies = map[string]ringo.SendfileStrategy{
+	"auto":     ringo.SendfileAuto,
+	"sendfile": ringo.SendfileSyscall,
+	"splice":   ringo.SendfileSplice,
+	"read":     ringo.SendfileCopy,
+}
+
+// check refuses what cannot be.
+func (s *Settings) check() error {
+	if _, known := strategies[s.Sendfile]; !known {
+		return badSetting("--sendfile is %q, it must be auto, sendfile, splice or read", s.Sendfile)
+	}
+	if s.Cache != "auto" && s.Cache != "off" {
+		return badSetting("--cache is %q, it must be auto or off", s.Cache)
+	}
+	if s.Loops < 1 {
+		return badSetting("--loops is %d, it must be at least 1", s.Loops)
+	}
+	if s.MinRate < 0 {
+		return badSetting("--min-rate is %d, it must not be negative", s.MinRate)
+	}
+	if s.MaxConns < 0 {
+		return badSetting("--max-connections is %d, it must not be negative", s.MaxConns)
+	}
+	for _, limit := range []struct {
+		flag string
+		time time.Duration
+	}{{"header-timeout", s.HeaderTimeout}, {"idle-timeout", s.IdleTimeout}, {"stall-timeout", s.StallTimeout}} {
+		if limit.time < time.Second {
+			return badSetting("--%s is %v, it must be at least 1s", limit.flag, limit.time)
+		}
+	}
+	if s.DrainTimeout < 0 {
+		return badSetting("--drain-timeout is %v, it must not be negative", s.DrainTimeout)
+	}
+	return nil
+}
+
+// completeMaxConns settles how many connections so many listeners may have together.
+func (s *Settings) completeMaxConns(listeners int) error {
+	if s.MaxConns == 0 {
+		s.MaxConns = max(connectionsAllowed(), listeners)
+	}
+	if s.MaxConns < listeners {
+		return badSetting("--max-connections is %d, it must be at least one for each of the %d addresses",
+			s.MaxConns, listeners)
+	}
+	return nil
+}
+
+// connectionsAllowed leaves each connection a descriptor for its socket, one for its file and two for a pipe, and some
+// for everything else.
+func connectionsAllowed() int {
+	const most, others = 20000, 64
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 4*most+others {
+		return most
+	}
+	return max((int(limit.Cur)-others)/4, 1)
+}
+
+// server is the server that the settings describe, but for its engine.
+func (s *Settings) server() *fileserver.Server {
+	rate := s.MinRate
+	if rate == 0 {
+		rate = -1 // For the server 0 is the default, as it is of the drain timeout.
+	}
+	return &fileserver.Server{
+		Root:     s.Dir,
+		Options:  s.Site,
+		Sendfile: strategies[s.Sendfile],
+		RingOnly: s.Cache == "off" && s.Sendfile == "splice",
+
+		MaxConns:      s.MaxConns,
+		HeaderTimeout: s.HeaderTimeout,
+		IdleTimeout:   s.IdleTimeout,
+		StallTimeout:  s.StallTimeout,
+		MinRate:       rate,
+		DrainTimeout:  max(s.DrainTimeout, time.Nanosecond),
+	}
+}

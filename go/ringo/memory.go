@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -51,12 +52,7 @@ func (p *chunkPool) give(c *chunk) {
 }
 
 func (p *chunkPool) grow() {
-	slab, err := syscall.Mmap(-1, 0, slabSize*chunkSize, syscall.PROT_READ|syscall.PROT_WRITE,
-		syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		// As when the Go heap cannot grow: there is no caller who could do better.
-		panic(fmt.Sprintf("ringo: no memory for I/O buffers: %v", err))
-	}
+	slab := mapMemory(slabSize * chunkSize)
 	p.slabs = append(p.slabs, slab)
 	for i := range slabSize {
 		p.idle = &chunk{slab[i*chunkSize : (i+1)*chunkSize : (i+1)*chunkSize], p.idle}
@@ -68,26 +64,42 @@ func (p *chunkPool) free() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, slab := range p.slabs {
-		// Unmapping what was mapped cannot fail.
-		_ = syscall.Munmap(slab)
+		unmapMemory(slab)
 	}
 	p.slabs, p.idle = nil, nil
 }
 
-// setPath copies name as a C string; it fails as the kernel would.
+// mapMemory gives zeroed memory outside the Go heap, charged as it is touched.
+func mapMemory(size int) []byte {
+	memory, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		// As when the Go heap cannot grow: there is no caller who could do better.
+		panic(fmt.Sprintf("ringo: no memory for I/O buffers: %v", err))
+	}
+	return memory
+}
+
+// unmapMemory gives back what mapMemory gave, which cannot fail.
+func unmapMemory(memory []byte) { _ = syscall.Munmap(memory) }
+
 func (c *chunk) setPath(name string) error {
+	_, err := putPath(c.path(), name)
+	return err
+}
+
+// putPath copies name as a C string to path, which has room for the longest; it says how many bytes
+// that took, and fails as the kernel would.
+func putPath(path []byte, name string) (int, error) {
 	if len(name) >= pathSize {
-		return syscall.ENAMETOOLONG
+		return 0, syscall.ENAMETOOLONG
 	}
-	path := c.path()
-	for i := range len(name) {
-		if name[i] == 0 {
-			return syscall.EINVAL
-		}
-		path[i] = name[i]
+	if strings.IndexByte(name, 0) >= 0 {
+		return 0, syscall.EINVAL
 	}
+	copy(path, name)
 	path[len(name)] = 0
-	return nil
+	return len(name) + 1, nil
 }
 
 // addressOf is the address of b's first byte, for memory that is pinned or outside the heap.

@@ -36,7 +36,7 @@ func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileDa
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		r := &filesReader{engine: e, names: names, parts: make(chan chan []fileResult, runtime.GOMAXPROCS(0)-1)}
+		r := &filesReader{engine: e, names: names, parts: make(chan chan []fileResult, 2*runtime.GOMAXPROCS(0))}
 		go r.run(ctx)
 		defer r.end(cancel)
 		for ch := range r.parts {
@@ -56,8 +56,9 @@ type fileResult struct {
 	err  error
 }
 
-// A filesReader reads ahead for ReadFiles, a part of the names on each of as many goroutines as
-// can run at once; parts has the results to come, in order.
+// A filesReader reads ahead for ReadFiles, a part of the names on each of a few goroutines; parts
+// has the results to come, in order. Twice as many goroutines as can run Go code at once: most of
+// them are in C, and those that are not should find processors to run on busy, never idle.
 type filesReader struct {
 	engine *Engine
 	names  []string
@@ -114,6 +115,7 @@ func (e *Engine) readBatch(ctx context.Context, results []fileResult) error {
 		return err
 	}
 	defer e.batches.give(b)
+	b.paths = 0
 	for i := range results {
 		b.prepareRead(i, &results[i])
 	}
@@ -132,19 +134,34 @@ type batch struct {
 	c           *csrc.Batch
 	ops         [batchNames]csrc.Op
 	completions [batchNames]csrc.Completion
-	chunks      [batchNames]*chunk
+	memory      []byte // paths one behind the other, then dataSize for each file
+	paths       int    // bytes of memory in use for paths
 	cancelled   bool
 	broken      bool // its ring failed, and the kernel may still be using its memory
 }
 
+// A batch's memory is mapped for the longest paths; what is touched are the paths there are, which
+// lie one behind the other.
+const (
+	batchPaths  = batchNames * pathSize
+	batchMemory = batchPaths + batchNames*dataSize
+)
+
+func (b *batch) data(i int) []byte {
+	return b.memory[batchPaths+i*dataSize : batchPaths+(i+1)*dataSize : batchPaths+(i+1)*dataSize]
+}
+
 func (b *batch) prepareRead(i int, result *fileResult) {
-	c := b.chunks[i]
-	b.ops[i] = csrc.Op{Code: csrc.ReadFile, FD: atCWD, Address: addressOf(c.path()),
-		Address2: addressOf(c.data()), Length: dataSize}
-	if err := c.setPath(result.name); err != nil {
+	path := b.memory[b.paths:batchPaths]
+	n, err := putPath(path, result.name)
+	if err != nil {
 		result.err = pathError("open", result.name, err)
 		b.ops[i] = csrc.Op{Code: csrc.Nop}
+		return
 	}
+	b.paths += n
+	b.ops[i] = csrc.Op{Code: csrc.ReadFile, FD: atCWD, Address: addressOf(path),
+		Address2: addressOf(b.data(i)), Length: dataSize}
 }
 
 func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
@@ -153,7 +170,7 @@ func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
 		return
 	}
 	r := fileRead{engine: b.engine, name: result.name}
-	r.take(c, b.chunks[i].data())
+	r.take(c, b.data(i))
 	if r.file != nil {
 		r.data, r.err = r.readRest(ctx)
 	}
@@ -214,10 +231,7 @@ func (p *batchPool) take() (*batch, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	b := &batch{engine: p.engine, c: c}
-	for i := range b.chunks {
-		b.chunks[i] = p.engine.chunks.take()
-	}
+	b := &batch{engine: p.engine, c: c, memory: mapMemory(batchMemory)}
 	p.lent[b] = struct{}{}
 	return b, nil
 }
@@ -250,10 +264,8 @@ func (p *batchPool) give(b *batch) {
 }
 
 func (b *batch) close() {
-	for _, c := range b.chunks {
-		b.engine.chunks.give(c)
-	}
 	b.c.Close()
+	unmapMemory(b.memory)
 }
 
 // cancel ends what the batches that are lent are doing, and lends no more.

@@ -155,7 +155,7 @@ func TestReadFilesContextEnded(t *testing.T) {
 func TestReadFilesCancelled(t *testing.T) {
 	e := open(t)
 	names, contents := writeMany(t, 3*batchNames)
-	for len(names) < (4+runtime.GOMAXPROCS(0))*batchNames { // More than is read ahead.
+	for len(names) < (4+2*runtime.GOMAXPROCS(0))*batchNames { // More than is read ahead.
 		names, contents = append(names, names[0]), append(contents, contents[0])
 	}
 	fifo := mkfifo(t)

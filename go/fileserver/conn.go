@@ -264,11 +264,11 @@ func (c *conn) gatherBody(rc *ringo.Conn) bool {
 		if len(c.rest) == 0 && !c.plan.morePart() {
 			return true
 		}
-		if cap(c.out)-len(c.out) < partRoom {
+		out := c.gather(rc)
+		if cap(out)-len(out) < partRoom {
 			c.flush(rc)
 			return false
 		}
-		out := c.gather(rc)
 		if len(c.rest) > 0 {
 			n := copy(out[len(out):cap(out)], c.rest)
 			c.out, c.rest = out[:len(out)+n], c.rest[n:]

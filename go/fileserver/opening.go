@@ -1,7 +1,6 @@
 package fileserver
 
 import (
-	"errors"
 	"syscall"
 
 	"github.com/ringo-io/ringo/go/ringo"
@@ -101,24 +100,12 @@ func factsOf(st *syscall.Stat_t) fileFacts {
 		isDir: kind == syscall.S_IFDIR, isRegular: kind == syscall.S_IFREG}
 }
 
-// openFailed: whatever the reason, the client learns only that there is nothing; but want of
-// descriptors or memory is the server's.
 func (c *conn) openFailed(err error) step {
-	status := 0
-	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
-		status = 503
-	case errors.Is(err, syscall.EIO):
-		status = 500
-	}
-	switch {
-	case c.probing:
+	if c.probing {
 		next, _ := c.responder.probed(&c.request, fileFacts{}, &c.plan)
 		return next
-	case status != 0 && c.plan.goal != goalErrorPage:
-		return c.responder.fail(&c.request, status, &c.plan)
 	}
-	return c.responder.missing(&c.request, &c.plan)
+	return c.responder.openFailed(&c.request, err, &c.plan)
 }
 
 // FileOpened implements ringo.Handler.

@@ -1,6 +1,10 @@
 package fileserver
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+	"syscall"
+)
 
 // responder decides answers. It is the one place where that is done, for
 // connections stepped by a loop and for http.Handler alike; it neither reads nor
@@ -94,10 +98,25 @@ func (s *responder) bodyFailed(q *request, status int, p *plan) step {
 	return s.failAndClose(q, status, p)
 }
 
-// missing goes on when plan.name cannot be opened or read, whatever the reason:
-// absent, forbidden, outside the root. All these are one answer, so that it
-// tells nothing; only want of descriptors or memory is the server's own fault
-// (fail with 503 or 500).
+// openFailed goes on when plan.name cannot be opened or read. Whatever the
+// reason, the client learns only that there is nothing; but want of descriptors
+// or memory is the server's own fault.
+func (s *responder) openFailed(q *request, err error, p *plan) step {
+	status := 0
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		status = 503
+	case errors.Is(err, syscall.EIO):
+		status = 500
+	}
+	if status != 0 && p.goal != goalErrorPage {
+		return s.fail(q, status, p)
+	}
+	return s.missing(q, p)
+}
+
+// missing goes on when there is nothing to be had by plan.name: absent,
+// forbidden and outside the root are one answer, so that it tells nothing.
 func (s *responder) missing(q *request, p *plan) step {
 	return s.answer(q, fileFacts{variants: allCodings}, p)
 }

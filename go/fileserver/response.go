@@ -85,6 +85,15 @@ func errorStatuses() string {
 // line and, where there is one, the built-in body. A listing's or a file's
 // bytes go behind it.
 func (s *responder) appendHead(dst []byte, p *plan) []byte {
+	dst = s.appendHeader(dst, p)
+	if p.noBody {
+		return dst
+	}
+	return append(dst, p.text...)
+}
+
+// appendHeader is appendHead without a body.
+func (s *responder) appendHeader(dst []byte, p *plan) []byte {
 	dst = append(dst, statusOf(p.status).line...)
 	dst = append(dst, s.clock.date...)
 	dst = appendContent(dst, p)
@@ -111,11 +120,7 @@ func (s *responder) appendHead(dst []byte, p *plan) []byte {
 	} else if p.keepAlive {
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	dst = append(dst, '\r', '\n')
-	if p.noBody {
-		return dst
-	}
-	return append(dst, p.text...)
+	return append(dst, '\r', '\n')
 }
 
 // appendContent appends what says how the body is to be read.

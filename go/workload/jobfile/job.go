@@ -70,9 +70,8 @@ type Job struct {
 	PercentageRandom [Directions]int       // percent of I/Os at random offsets, in random patterns
 	Distribution     Distribution          // of random offsets
 	NoRandomMap      bool                  // offsets may repeat before all were used
-	SoftRandomMap    bool                  //
 	RandomGenerator  Generator             //
-	RandRepeat       bool                  // the same sequence in every run
+	RandRepeat       bool                  // the same sequence in every run, from RandSeed; false: another one each time
 	AllRandRepeat    bool                  // the same for everything random, not offsets alone
 	RandSeed         uint64                //
 	Size             Amount                // of the job's region over all its files, and how much I/O by default
@@ -83,7 +82,7 @@ type Job struct {
 	OffsetAlign      int64                 // of offsets given in percent; 0: the smallest block size
 	NumberIOs        int64                 // at most so many I/Os; 0: no limit
 	Zone             Zone                  // zonemode=strided
-	ReadOnlyVerify   bool                  // verify_only: check earlier writes, write nothing
+	VerifyOnly       bool                  // check earlier writes, write nothing
 	Depth            Depth                 //
 	Rate             Rate                  //
 	Think            Think                 //
@@ -100,7 +99,6 @@ type Job struct {
 	OpenFiles       int         // open at a time, at most NumFiles
 	FileService     FileService // which file is next
 	FileSize        Range       // of each; zero: Size over NumFiles
-	FileAppend      bool        // start at the end of the files
 	Direct          bool        // O_DIRECT
 	Sync            SyncMode    // O_SYNC or O_DSYNC
 	FsyncEvery      int64       // fsync after so many writes; 0: never
@@ -131,26 +129,24 @@ type Job struct {
 
 	// What is measured and reported.
 
-	Latencies    Latencies
-	Logs         Logs
-	Percentiles  []float64 // ascending
-	UnifiedRW    Unified   //
-	Stats        bool      // this job is in the report
-	KBBase       int       // 1024 or 1000: what k, m, ... in the job file mean
-	UnitBase     int       // 8: bytes, 1: bits, in the human report
-	DiskUtil     bool      //
-	Significant  int       // figures in the human report
-	ErrorDump    bool      // say each error
-	BWAverage    time.Duration
-	IOPSAverage  time.Duration
-	UnixEpoch    bool // log times count from 1970
-	AlternateLog bool // log times by AlternateClock
+	Latencies   Latencies
+	Logs        Logs
+	Percentiles []float64     // ascending
+	UnifiedRW   Unified       //
+	Stats       bool          // this job is in the report
+	KBBase      int           // 1024 or 1000: what k, m, ... in the job file mean
+	UnitBase    int           // 8: bytes, 1: bits, in the human report
+	DiskUtil    bool          //
+	Significant int           // figures in the human report
+	BWAverage   time.Duration // over which bandwidth is sampled, for bw_min, bw_max and the log
+	IOPSAverage time.Duration // the same for IOPS
 }
 
 // A Setting is an option as it was given.
 type Setting struct {
 	Name   string // canonical, whatever alias was used
-	Value  string // after ${VAR} and keywords; "1" for a bare flag
+	Value  string // after ${VAR} and keywords; "" for a bare option
+	Bare   bool   // given without "="
 	Source Position
 }
 
@@ -229,7 +225,6 @@ type Depth struct {
 	CompleteMin int  // iodepth_batch_complete_min: waited for in one go; 0: what is there
 	CompleteMax int  // iodepth_batch_complete_max: taken in one go, at least CompleteMin
 	Auto        bool // batch=auto: the engine batches as it works best; the others are not used
-	NoOverlap   bool // serialize_overlap: wait for I/Os in flight that touch the same blocks
 }
 
 // Rate limits a job. A zero is no limit.
@@ -404,15 +399,14 @@ type Buffers struct {
 	Data          Payload // buffer_pattern
 	Compress      int     // percent that compresses away
 	CompressChunk int64   // in pieces of so many bytes; 0: of 512
-	CompressSet   bool    // buffer_compress_percentage was given
 	Dedupe        int     // percent of buffers that repeat an earlier one
 	Align         int64   // iomem_align
 }
 
-// Latencies says which latencies are measured, and which have percentiles.
+// Latencies says which latencies are measured (submission, completion, total), and which have percentiles.
 type Latencies struct {
-	NoSubmission, NoCompletion, NoTotal, NoBandwidth bool // the disable_ options
-	SubmissionShares, CompletionShares, TotalShares  bool // the _percentiles options
+	DisableSlat, DisableClat, DisableLat, DisableBW  bool
+	SlatPercentiles, ClatPercentiles, LatPercentiles bool
 }
 
 // Unified says how directions are put together in reports.
@@ -434,7 +428,7 @@ type Logs struct {
 	HistogramCoarseness                 int
 	MaxValue                            bool // the window's largest instead of its average
 	Offset                              bool // the I/O's offset in each line
-	Priority                            bool
+	UnixEpoch                           bool // times count from 1970, not from the start
 }
 
 // An Engine does the I/O.
@@ -466,10 +460,4 @@ type EngineOptions struct {
 	NoWait        bool   // RWF_NOWAIT
 	Uncached      bool   // RWF_DONTCACHE
 	UserspaceReap bool   // libaio: take completions without a system call
-}
-
-// A Position is a place in a job file, or on the command line where File is empty.
-type Position struct {
-	File string
-	Line int
 }

@@ -6,46 +6,47 @@ import "time"
 
 // A Plan is what a command line asks for: jobs, and how to run and report them.
 type Plan struct {
-	Jobs  []*Job
-	Notes []string // what the user should know: options that change nothing here, queue depths that cannot be had, ...
+	// Arms are what is run and compared: one per engine and combination of values that --engine and --matrix ask for,
+	// and exactly one where they do not.
+	Arms    []Arm
+	Repeats int // --repeats: how often each arm is run, all arms in turn; at least 1
 
-	Sections []string // only these sections of the job files; nil: all
+	// Notes are for the user's eyes, one line each: options that change nothing here, values that fio corrects, ...
+	Notes []string
 
-	// What to do instead of running.
+	ParseOnly bool   // check, run nothing
+	ShowCmd   bool   // print Commands, run nothing
+	ReadOnly  bool   // no job writes: the others were refused
+	Backend   string // --backend: auto, uring or threads; "" where it is not given
 
-	ParseOnly bool // check, run nothing
-	ShowCmd   bool // print the jobs as command lines, run nothing
+	Version bool   // print the program's version, run nothing
+	Print   string // print this, run nothing
 
-	// How to run.
-
-	ReadOnly bool     // refuse jobs that write
-	Engines  []string // --engine: every job on each of these, in place of its own; nil: its own
-	Matrix   []Axis   // --matrix: every job with each combination of these
-	Repeats  int      // --repeats: how often each arm of Engines and Matrix is run, interleaved; at least 1
+	// Commands are the job files as command lines, one for each file, for ShowCmd.
+	Commands []string
 
 	Report ReportOptions
 }
 
-// An Axis is one --matrix: an option and the values it takes in turn.
-type Axis struct {
-	Option string // canonical name
-	Values []string
+// An Arm is the plan's jobs with one choice of engine and values.
+type Arm struct {
+	Choices []Setting // what this arm sets: "ioengine" and the options of --matrix; nil: nothing
+	Jobs    []*Job    // in order, never none
 }
 
 // ReportOptions say what is printed, where and when.
 type ReportOptions struct {
-	Output           string        // file; "": stdout
-	Formats          []Format      // in the order given; at least one
-	TerseVersion     int           // 2 to 5; 3 by default
-	HTML             string        // --report: file of the HTML page; "": none
-	Directory        string        // --matrix-dir: where a matrix puts its files; "": none
-	ETA              When          // the live status line
-	ETAInterval      time.Duration // how often it is renewed
-	ETANewline       time.Duration // and starts a new line; 0: never
-	StatusInterval   time.Duration // a full report every so often; 0: only at the end
-	BandwidthLog     string        // prefix of the aggregate bandwidth logs; "": none
-	Append           bool          // --append-terse
-	WarningsAreFatal bool          // --warnings-fatal
+	Output         string        // file; "": stdout
+	Formats        []Format      // in the order given; at least one
+	TerseVersion   int           // 2 to 5; 3 by default
+	HTML           string        // --report: file of the HTML page; "": none
+	Directory      string        // --matrix-dir: where a matrix puts its files; "": none
+	ETA            When          // the live status line
+	ETAInterval    time.Duration // how often it is renewed
+	ETANewline     time.Duration // and starts a new line; 0: never
+	StatusInterval time.Duration // a full report every so often; 0: only at the end
+	BandwidthLog   string        // prefix of the aggregate bandwidth logs; "": none
+	AppendTerse    bool          // --append-terse: terse output behind the others
 }
 
 // A Format is a form of the report.

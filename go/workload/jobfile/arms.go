@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+
+package jobfile
+
+import (
+	"fmt"
+	"slices"
+)
+
+// maxArms is the most that --engine and --matrix may multiply to.
+const maxArms = 1000
+
+// buildArms builds the jobs of every engine with every combination of the axes' values.
+func (b *builder) buildArms(engines []string, axes []axis) []Arm {
+	for _, name := range engines {
+		engine, _ := parseEngine(name) // Known: applyEngine has looked.
+		b.engines = append(b.engines, engine)
+	}
+	combinations := combine(engines, axes)
+	if len(combinations) > maxArms {
+		b.fail(&Error{Setting: "--matrix", Err: fmt.Errorf("makes %d combinations, %d are the most", len(combinations), maxArms)})
+		combinations = combinations[:1]
+	}
+	var arms []Arm
+	for _, choices := range combinations {
+		if b.pointless(choices, axes) {
+			continue
+		}
+		arm := Arm{Jobs: b.build(choices)}
+		for _, c := range choices {
+			arm.Choices = append(arm.Choices, Setting{Name: c.key, Value: c.value})
+		}
+		arms = append(arms, arm)
+	}
+	return arms
+}
+
+// combine gives the settings of each arm; the last axis changes first.
+func combine(engines []string, axes []axis) [][]setting {
+	combinations := [][]setting{nil}
+	if engines != nil {
+		combinations = nil
+		for _, name := range engines {
+			combinations = append(combinations, []setting{{line: "--engine=" + name, key: "ioengine", value: name}})
+		}
+	}
+	for _, axis := range axes {
+		var longer [][]setting
+		for _, choices := range combinations {
+			for _, v := range axis.values {
+				next := setting{line: "--matrix " + axis.option.Name + "=" + v, key: axis.option.Name, value: v}
+				longer = append(longer, append(slices.Clone(choices), next))
+			}
+		}
+		if len(longer) > maxArms {
+			return longer
+		}
+		combinations = longer
+	}
+	return combinations
+}
+
+// pointless says that an arm differs from another one only in an option that its engine does not have.
+func (b *builder) pointless(choices []setting, axes []axis) bool {
+	if len(b.engines) == 0 {
+		return false
+	}
+	engine, _ := parseEngine(choices[0].value)
+	for i, axis := range axes {
+		if !axis.option.knownWith(engine) && choices[i+1].value != axis.values[0] {
+			return true
+		}
+	}
+	return false
+}

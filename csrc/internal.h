@@ -146,6 +146,11 @@ struct slot_list {
 	uint32_t tail;
 };
 
+struct transfer_list {
+	struct transfer *head;
+	uint32_t count;
+};
+
 /* Everything below is touched by the ring's thread only, except `stats` (relaxed atomics). */
 struct ring {
 	const struct backend *backend;
@@ -184,8 +189,8 @@ struct ring {
 		bool *lent; /* to the caller, by id */
 		uint32_t lent_count;
 	} receive;
-	struct transfer *transfers; /* idle ones, pipes and buffers kept */
-	uint32_t transfer_count;
+	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
+	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
 	bool sigpipe_harmless; /* sendfile(2) to a dead peer would not kill the process */
 	uint64_t supported;    /* kernel opcodes, a bit for each, that the backend has */

@@ -40,24 +40,25 @@ enum sendfile_phase {
 #define CHUNK_SIZE (64u << 10)
 #define IDLE_TRANSFERS_MAX 32
 
-/* Owned by a slot while it runs; kept for the next one afterwards. */
+/* Owned by a slot while it runs; kept for the next one afterwards. It has a pipe or a buffer, never
+ * both: idle pipes are at hand for every splice, even when they hold the last descriptors. */
 struct transfer {
 	struct transfer *next;
 	int32_t pipe[2];       /* -1 until opened */
-	unsigned char *buffer; /* NULL until needed */
+	unsigned char *buffer; /* NULL but for COPY */
 	uint32_t filled;       /* bytes in the pipe or buffer that the socket has not taken */
 	uint32_t drained;      /* of the buffer */
 };
 
 /* Transfers. */
 
-static struct transfer *transfer_take(struct ring *ring)
+static struct transfer *transfer_take(struct transfer_list *idle)
 {
-	struct transfer *transfer = ring->transfers;
+	struct transfer *transfer = idle->head;
 
 	if (transfer != NULL) {
-		ring->transfers = transfer->next;
-		ring->transfer_count--;
+		idle->head = transfer->next;
+		idle->count--;
 		return transfer;
 	}
 	transfer = calloc(1, sizeof(*transfer));
@@ -66,50 +67,47 @@ static struct transfer *transfer_take(struct ring *ring)
 	return transfer;
 }
 
-static void transfer_close_pipe(struct transfer *transfer)
+static void transfer_free(struct transfer *transfer)
 {
 	if (transfer->pipe[0] >= 0) {
 		close(transfer->pipe[0]);
 		close(transfer->pipe[1]);
 	}
-	transfer->pipe[0] = transfer->pipe[1] = -1;
-}
-
-static void transfer_free(struct transfer *transfer)
-{
-	transfer_close_pipe(transfer);
 	memory_unmap(transfer->buffer, CHUNK_SIZE);
 	free(transfer);
 }
 
-/* A pipe with bytes left in it would give them to the next socket: it is closed instead. */
+/* A pipe with bytes left in it would give them to the next socket. */
+static bool transfer_is_reusable(const struct transfer *transfer)
+{
+	return transfer->buffer != NULL || (transfer->pipe[0] >= 0 && transfer->filled == 0);
+}
+
 static void transfer_release(struct ring *ring, struct slot *slot)
 {
 	struct transfer *transfer = slot->transfer;
+	struct transfer_list *idle;
 
 	slot->transfer = NULL;
 	if (transfer == NULL)
 		return;
-	if (transfer->filled > 0)
-		transfer_close_pipe(transfer);
-	transfer->filled = transfer->drained = 0;
-	if (ring->transfer_count >= IDLE_TRANSFERS_MAX) {
+	idle = transfer->buffer != NULL ? &ring->idle_buffers : &ring->idle_pipes;
+	if (!transfer_is_reusable(transfer) || idle->count >= IDLE_TRANSFERS_MAX) {
 		transfer_free(transfer);
 		return;
 	}
-	transfer->next = ring->transfers;
-	ring->transfers = transfer;
-	ring->transfer_count++;
+	transfer->filled = transfer->drained = 0;
+	transfer->next = idle->head;
+	idle->head = transfer;
+	idle->count++;
 }
 
 void transfers_close(struct ring *ring)
 {
-	while (ring->transfers != NULL) {
-		struct transfer *transfer = ring->transfers;
-
-		ring->transfers = transfer->next;
-		transfer_free(transfer);
-	}
+	while (ring->idle_pipes.head != NULL)
+		transfer_free(transfer_take(&ring->idle_pipes));
+	while (ring->idle_buffers.head != NULL)
+		transfer_free(transfer_take(&ring->idle_buffers));
 }
 
 /* Steps. */
@@ -204,12 +202,13 @@ static enum step open_pipe(struct ring *ring, struct slot *slot)
 /* The strategies that move the file through something of ours. */
 static enum step start_through(struct ring *ring, struct slot *slot)
 {
-	struct transfer *transfer = transfer_take(ring);
+	bool copies = strategy_of(slot) == RINGO_SENDFILE_COPY;
+	struct transfer *transfer = transfer_take(copies ? &ring->idle_buffers : &ring->idle_pipes);
 
 	if (transfer == NULL)
 		return finish(ring, slot, -ENOMEM);
 	slot->transfer = transfer;
-	if (strategy_of(slot) != RINGO_SENDFILE_COPY)
+	if (!copies)
 		return transfer->pipe[0] < 0 ? open_pipe(ring, slot) : submit_fill(ring, slot);
 	if (transfer->buffer == NULL)
 		transfer->buffer = memory_map(CHUNK_SIZE);

@@ -22,21 +22,26 @@ C_WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-p
 # The number in the name of libringo.so: it goes up when a program linked to the old one would break.
 SO_VERSION = 0
 
-# SAN=asan and SAN=tsan, and CC=clang, build beside the plain gcc objects: build/clang-asan and so on.
+# SAN=asan and SAN=tsan, and CC=clang, build beside the plain gcc objects: build/clang-asan and so on. THREADS_ONLY=1
+# leaves liburing out, and backend "uring" with it; Go's build tag ringo_threads does the same.
 SAN ?=
-VARIANT = $(notdir $(firstword $(CC)))$(SAN:%=-%)
+THREADS_ONLY ?=
+ifeq ($(THREADS_ONLY),1)
+C_LIBS := -pthread
+endif
+VARIANT = $(notdir $(firstword $(CC)))$(SAN:%=-%)$(THREADS_ONLY:1=-threads)
 OUT = build/$(VARIANT)
 SAN_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_FLAGS_tsan = -fsanitize=thread
 COMPILE = $(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) $(SAN_FLAGS_$(SAN)) -MMD -MP -Icsrc
 
-C_SOURCES = $(wildcard csrc/*.c)
+C_SOURCES = $(filter-out csrc/$(if $(THREADS_ONLY),uring,uring_none).c,$(wildcard csrc/*.c))
 C_OBJECTS = $(C_SOURCES:csrc/%.c=$(OUT)/csrc/%.o)
 C_TESTS = $(patsubst tests/c/%.c,$(OUT)/tests/%,$(filter-out tests/c/_%,$(wildcard tests/c/*.c)))
 
 # Go programs get liburing from a directory that holds liburing.a and no liburing.so. Where there is no liburing.a they
 # are linked to the shared one.
-LIBURING_A = $(filter /%,$(shell $(CC) -print-file-name=liburing.a 2>/dev/null))
+LIBURING_A = $(if $(THREADS_ONLY),,$(filter /%,$(shell $(CC) -print-file-name=liburing.a 2>/dev/null)))
 GO_LDFLAGS = -X main.version=$(VERSION)
 
 .DELETE_ON_ERROR:
@@ -45,7 +50,7 @@ GO_LDFLAGS = -X main.version=$(VERSION)
 
 bin/ringo: | $(if $(LIBURING_A),build/static/liburing.a) ## Build the command (the default)
 	$(if $(LIBURING_A),CGO_LDFLAGS="-O2 -g -L$(CURDIR)/build/static") CC="$(CC)" \
-		$(GO) build -buildvcs=false -ldflags "$(GO_LDFLAGS)" -o $@ ./cmd/ringo
+		$(GO) build $(if $(THREADS_ONLY),-tags ringo_threads) -buildvcs=false -ldflags "$(GO_LDFLAGS)" -o $@ ./cmd/ringo
 .PHONY: bin/ringo
 
 build/static/liburing.a:
@@ -84,7 +89,7 @@ build/ringo.pc: Makefile
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 		'Name: ringo' 'Description: file and socket I/O through io_uring' \
 		'Version: $(or $(shell echo '$(VERSION)' | sed -n 's/^v\([0-9][0-9.]*\).*/\1/p'),0)' \
-		'Requires.private: liburing' 'Libs: -L$${libdir} -lringo' 'Libs.private: -pthread' \
+		$(if $(THREADS_ONLY),,'Requires.private: liburing') 'Libs: -L$${libdir} -lringo' 'Libs.private: -pthread' \
 		'Cflags: -I$${includedir}' >$@
 .PHONY: build/ringo.pc # It depends on PREFIX and VERSION.
 
@@ -143,6 +148,9 @@ GO_TEST_cgocheck2 = GOEXPERIMENT=cgocheck2 build/run go cgocheck2 $(GO_CODE)
 GO_TEST_asan = $(NO_ASLR) build/run go asan -asan $(GO_CODE)
 GO_TEST_one-proc = build/run go one-proc -exec 'env GOMAXPROCS=1' $(GO_CODE)
 GO_TEST_nobody = build/run go nobody -exec '$(CURDIR)/tests/run/as-nobody' $(GO_CODE)
+
+test-without-liburing: build/run ## Prove that THREADS_ONLY=1 and the tag ringo_threads need no liburing: build, run all tests
+	@GO=$(GO) MAKE="$(MAKE)" tests/liburing/none
 
 build/run: $(wildcard tests/run/*.go)
 	@$(GO) build -buildvcs=false -o $@ ./tests/run
@@ -213,4 +221,4 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go bench check $(CHECKS:%=check-%) format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing bench check $(CHECKS:%=check-%) format help

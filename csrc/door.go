@@ -11,7 +11,7 @@ package csrc
 
 /*
 #cgo CFLAGS: -std=gnu11 -O2 -D_GNU_SOURCE
-#cgo LDFLAGS: -luring
+#cgo !ringo_threads LDFLAGS: -luring
 #cgo noescape ringo_post
 #cgo nocallback ringo_post
 #cgo noescape ringo_batch_run

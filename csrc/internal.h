@@ -11,6 +11,7 @@
 #define RINGO_INTERNAL_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -125,6 +126,7 @@ enum {
 
 struct backend {
 	const char *name;
+	const char *library; /* version of what it is built on; "none" */
 	int (*open)(struct ring *, const struct ringo_options *, bool shared);
 	void (*close)(struct ring *);
 	/* Queues a hop; -EBUSY when there is no room before the next turn. */
@@ -134,6 +136,7 @@ struct backend {
 	/* Hands at most `limit` results to ring_result. */
 	void (*reap)(struct ring *, uint32_t limit);
 	bool (*supports)(const struct ring *, uint8_t opcode);
+	void (*describe)(const struct ring *, struct ringo_features *);
 	int (*register_buffers)(struct ring *, uint32_t count, uint32_t size);
 	void (*provide_buffer)(struct ring *, uint32_t id);
 };
@@ -199,6 +202,12 @@ struct ring {
 
 /* loop.c: checks bounds and fills in defaults. 0 or -EINVAL. */
 int options_complete(const struct ringo_options *given, struct ringo_options *complete);
+
+/* Whether an open that failed so means that io_uring is not to be had: AUTO goes on without. */
+static inline bool error_means_no_uring(int error)
+{
+	return error == -EPERM || error == -ENOSYS || error == -EOPNOTSUPP;
+}
 
 /* slot.c */
 uint64_t slot_token(const struct ring *ring, const struct slot *slot);
@@ -282,6 +291,7 @@ int32_t plain_fallocate(const struct hop *hop);
 int32_t plain_fadvise(const struct hop *hop);
 int32_t plain_ftruncate(const struct hop *hop);
 bool plain_is_stream(const struct hop *hop);
+bool plain_has(uint8_t opcode);
 bool plain_open_waits(const struct hop *hop, int32_t result);
 
 /* buffers.c */

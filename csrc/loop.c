@@ -13,6 +13,7 @@
  *   threads.c, threads_*.c, plain.c    backend: the same by epoll and plain system calls
  *   ring.c       what a loop and a batch have in common: slots and a backend, opened and closed
  *   buffers.c    provided receive buffers
+ *   probe.c      what the kernel and the build offer
  *   batch.c      a list of ops driven on the caller's own thread
  */
 #include <assert.h>

@@ -27,6 +27,22 @@ static const char *path_of(const struct hop *hop)
 	return (const char *)(uintptr_t)hop->addr;
 }
 
+/* Whether backend "threads" can do it: by a call here, or by itself. */
+bool plain_has(uint8_t opcode)
+{
+	if (opcode == KERNEL_TIMEOUT || opcode == KERNEL_POLL_REMOVE ||
+	    opcode == KERNEL_ASYNC_CANCEL)
+		return true;
+	for (int code = 0; code < RINGO_CODE_COUNT; code++) {
+		const struct op_row *row = &op_rows[code];
+
+		if (row->opcode == opcode &&
+		    (row->plain_now != NULL || row->plain_try != NULL || row->plain_wait != NULL))
+			return true;
+	}
+	return false;
+}
+
 /* What never waits. */
 
 int32_t plain_nop_now(const struct hop *hop)

@@ -56,7 +56,7 @@ static int slots_open(struct ring *ring, const struct ringo_options *options, bo
 	return 0;
 }
 
-/* AUTO falls back only where io_uring is forbidden or not there, never for want of memory. */
+/* AUTO falls back only where there is no io_uring to be had, never for want of memory. */
 static int open_backend(struct ring *ring, const struct ringo_options *options, bool shared)
 {
 	int ret;
@@ -65,7 +65,7 @@ static int open_backend(struct ring *ring, const struct ringo_options *options, 
 	if (options->backend != RINGO_BACKEND_THREADS) {
 		ring->backend = &backend_uring;
 		ret = ring->backend->open(ring, options, shared);
-		if (options->backend == RINGO_BACKEND_URING || (ret != -EPERM && ret != -ENOSYS))
+		if (options->backend == RINGO_BACKEND_URING || !error_means_no_uring(ret))
 			return ret;
 		ring->backend = &backend_threads;
 		ring->fallback = ret;

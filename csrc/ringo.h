@@ -234,9 +234,9 @@ struct ringo_completion {
 
 /*
  * AUTO is URING, or THREADS where io_uring is forbidden (-EPERM), not there or older than Linux 6.1
- * (-ENOSYS); it never falls back for want of memory or descriptors. THREADS does the same ops by
- * epoll and a pool of bounded_workers + unbounded_workers threads; a system call that a thread is
- * in cannot be cancelled.
+ * (-ENOSYS), or left out of this build (-EOPNOTSUPP); it never falls back for want of memory or
+ * descriptors. THREADS does the same ops by epoll and a pool of bounded_workers +
+ * unbounded_workers threads; a system call that a thread is in cannot be cancelled.
  */
 enum ringo_backend {
 	RINGO_BACKEND_AUTO = 0,
@@ -287,7 +287,7 @@ struct ringo_features {
 	uint32_t setup_flags;                /* IORING_SETUP_* in use by loops */
 	uint32_t ring_features;              /* IORING_FEAT_* of the kernel */
 	uint8_t supported[RINGO_CODE_COUNT]; /* 1: on the ring; 2: without it; 0: not at all */
-	char liburing[16];                   /* version built against, "2.3 or older" is "<2.4" */
+	char liburing[16];                   /* version built against, "<2.4", or "none" */
 };
 
 /*
@@ -346,7 +346,7 @@ void ringo_wake(struct ringo_loop *loop);
 /* Any thread. */
 void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats);
 
-/* The backend in use. `why`, unless NULL, gets what AUTO fell back for (-EPERM, -ENOSYS), or 0. */
+/* The backend in use. `why`, unless NULL, gets what AUTO fell back for, or 0. */
 enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why);
 
 /* The memory of the provided buffers: id i begins at base + i * size. Returns their number. */

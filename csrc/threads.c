@@ -253,10 +253,13 @@ static void threads_reap(struct ring *ring, uint32_t limit)
 
 static bool threads_supports(const struct ring *ring, uint8_t opcode)
 {
-	const struct threads *threads = ring->backend_state;
+	(void)ring;
+	return plain_has(opcode);
+}
 
-	return threads->rows[opcode] != NULL || opcode == KERNEL_TIMEOUT ||
-	       opcode == KERNEL_POLL_REMOVE || opcode == KERNEL_ASYNC_CANCEL;
+static void threads_describe(const struct ring *ring, struct ringo_features *features)
+{
+	(void)ring, (void)features;
 }
 
 static int threads_register_buffers(struct ring *ring, uint32_t count, uint32_t size)
@@ -347,12 +350,14 @@ static int threads_open(struct ring *ring, const struct ringo_options *options, 
 
 const struct backend backend_threads = {
 	.name = "threads",
+	.library = "none",
 	.open = threads_open,
 	.close = threads_close,
 	.push = threads_push,
 	.turn = threads_turn,
 	.reap = threads_reap,
 	.supports = threads_supports,
+	.describe = threads_describe,
 	.register_buffers = threads_register_buffers,
 	.provide_buffer = threads_provide_buffer,
 };

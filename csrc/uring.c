@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !ringo_threads
 
 /* SPDX-License-Identifier: MIT */
 /*
@@ -294,59 +294,33 @@ static void uring_provide_buffer(struct ring *ring, uint32_t id)
 	io_uring_buf_ring_advance(uring->buffers, 1);
 }
 
+/* Before 2.4 liburing's headers do not tell. */
+#ifdef IO_URING_VERSION_MAJOR
+#define TEXT_OF(number) #number
+#define VERSION_OF(major, minor) TEXT_OF(major) "." TEXT_OF(minor)
+#define LIBURING_VERSION VERSION_OF(IO_URING_VERSION_MAJOR, IO_URING_VERSION_MINOR)
+#else
+#define LIBURING_VERSION "<2.4"
+#endif
+
+static void uring_describe(const struct ring *ring, struct ringo_features *features)
+{
+	const struct uring *uring = ring->backend_state;
+
+	features->setup_flags = uring->ring.flags;
+	features->ring_features = uring->ring.features;
+}
+
 const struct backend backend_uring = {
 	.name = "uring",
+	.library = LIBURING_VERSION,
 	.open = uring_open,
 	.close = uring_close,
 	.push = uring_push,
 	.turn = uring_turn,
 	.reap = uring_reap,
 	.supports = uring_supports,
+	.describe = uring_describe,
 	.register_buffers = uring_register_buffers,
 	.provide_buffer = uring_provide_buffer,
 };
-
-static void describe_liburing(struct ringo_features *features)
-{
-#ifdef IO_URING_VERSION_MAJOR
-	snprintf(features->liburing, sizeof(features->liburing), "%d.%d", IO_URING_VERSION_MAJOR,
-		 IO_URING_VERSION_MINOR);
-#else
-	strcpy(features->liburing, "<2.4");
-#endif
-}
-
-static uint8_t how_supported(const struct ring *ring, const struct op_row *row)
-{
-	if (uring_supports(ring, row->opcode))
-		return 1;
-	return row->plain_now != NULL || row->plain_wait != NULL ? 2 : 0;
-}
-
-int ringo_probe(struct ringo_features *features)
-{
-	const struct ringo_options small = {.backend = RINGO_BACKEND_URING, .depth = 8};
-	struct ringo_options options;
-	struct ring ring;
-	const struct uring *uring;
-
-	*features = (struct ringo_features){.backend = RINGO_BACKEND_URING};
-	describe_liburing(features);
-	features->uring_error = options_complete(&small, &options);
-	if (features->uring_error == 0)
-		features->uring_error = ring_open(&ring, &options, false);
-	if (features->uring_error != 0) {
-		/* Every op is portable so far. */
-		memset(features->supported, 2, sizeof(features->supported));
-		if (features->uring_error == -EPERM || features->uring_error == -ENOSYS)
-			features->backend = RINGO_BACKEND_THREADS;
-		return 0;
-	}
-	uring = ring.backend_state;
-	features->setup_flags = uring->ring.flags;
-	features->ring_features = uring->ring.features;
-	for (int code = 0; code < RINGO_CODE_COUNT; code++)
-		features->supported[code] = how_supported(&ring, &op_rows[code]);
-	ring_close(&ring);
-	return 0;
-}

@@ -63,6 +63,8 @@ func unavailable(err error) error {
 	case errors.Is(err, syscall.ENOSYS):
 		return &unavailableError{err, "the kernel has no io_uring or is older than 6.1" + seccompHint() +
 			"; use a newer kernel, or a container profile that permits io_uring"}
+	case errors.Is(err, syscall.EOPNOTSUPP):
+		return &unavailableError{err, "this program was built without liburing (build tag ringo_threads); build it without that tag"}
 	case errors.Is(err, syscall.ENOMEM):
 		return &unavailableError{err, "no memory for the rings; raise RLIMIT_MEMLOCK (ulimit -l) or open fewer or smaller loops"}
 	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):

@@ -20,7 +20,8 @@ func TestUnavailable(t *testing.T) {
 		{syscall.ENOMEM, []string{"cannot allocate memory", "RLIMIT_MEMLOCK", "ulimit -l"}},
 		{syscall.EMFILE, []string{"too many open files", "RLIMIT_NOFILE", "ulimit -n"}},
 		{syscall.ENFILE, []string{"too many open files in system", "descriptors"}},
-		{syscall.EOPNOTSUPP, []string{"operation not supported"}},
+		{syscall.EOPNOTSUPP, []string{"operation not supported", "ringo_threads", "without that tag"}},
+		{syscall.EIO, []string{"input/output error"}},
 	} {
 		err := fmt.Errorf("wrapped: %w", unavailable(c.cause))
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, c.cause) {

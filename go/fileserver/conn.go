@@ -166,6 +166,14 @@ func (c *conn) readHead(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 		return len(buf), true
 	}
 	c.headLen = n
+	if c.service.server.falls(&c.request) {
+		if len(c.out) > 0 { // The answers before come first; the request is read again then.
+			c.flush(rc)
+			return 0, true
+		}
+		c.leave(rc, buf)
+		return len(buf), true
+	}
 	if c.request.hasBody() && !c.request.expect {
 		if len(c.out) > 0 {
 			// The client may hold the body back until it has the answers before.

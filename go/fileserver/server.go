@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,13 @@ type Server struct {
 	Root    string
 	Engine  *ringo.Engine // opened with EngineOptions, or alike
 	Options Options
+
+	// Fallback answers every request for which FallbackFor says true: the program's own handlers on
+	// the same port. Its connection is handed over to net/http, with all that was read of it, and
+	// stays there; requests for files are answered there too. path is decoded and not cleaned, as
+	// http.Request.URL.Path. FallbackFor runs on the loops, so it must not block; see Under.
+	Fallback    http.Handler
+	FallbackFor func(method, path string) bool
 
 	// Sendfile is how large bodies go to the socket.
 	Sendfile ringo.SendfileStrategy
@@ -67,9 +75,19 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
 	}
-	return s.Engine.Serve(ctx, ln,
-		ringo.ServeOptions{MaxConns: s.MaxConns, DrainTimeout: orDefault(s.DrainTimeout, 10*time.Second)},
-		shared.accept)
+	drain := orDefault(s.DrainTimeout, 10*time.Second)
+	if s.Fallback != nil {
+		shared.fallback = newFallback(s, root, ln.Addr())
+		stopped := make(chan time.Time, 1)
+		running := context.AfterFunc(ctx, func() { stopped <- time.Now() })
+		defer func() {
+			if running() { // The engine was closed, or accepting failed.
+				stopped <- time.Now()
+			}
+			shared.fallback.end((<-stopped).Add(drain))
+		}()
+	}
+	return s.Engine.Serve(ctx, ln, ringo.ServeOptions{MaxConns: s.MaxConns, DrainTimeout: drain}, shared.accept)
 }
 
 // Check reports what would keep Serve from serving, without serving.
@@ -85,6 +103,9 @@ func (s *Server) Check() error {
 func (s *Server) open() (int, error) {
 	if err := s.Options.Check(); err != nil {
 		return -1, err
+	}
+	if (s.Fallback == nil) != (s.FallbackFor == nil) {
+		return -1, errors.New("Fallback and FallbackFor go together: set both, or none")
 	}
 	return openRoot(s.Root)
 }
@@ -132,6 +153,7 @@ type service struct {
 	root       int
 	how        ringo.OpenHow
 	hashes     hashes
+	fallback   *fallback // or nil
 	limits     limits
 	responders []*responder // one per loop
 	unmeasured bool         // nobody can say how much of what was sent has arrived: not TCP

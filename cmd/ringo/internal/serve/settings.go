@@ -58,9 +58,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Sendfile, "sendfile", "auto", "how large files are sent: auto, sendfile, splice, read")
 	flags.StringVar(&s.Cache, "cache", "auto",
 		"auto, or off: with --sendfile=splice every step of a request goes by the ring")
-	flags.StringVar(&s.Site.Index, "index", "index.html", "file served for a directory")
-	flags.BoolVar(&s.Site.NoListing, "no-listing", false, "answer 404 for a directory without an index file")
-	flags.BoolVar(&s.Site.Hidden, "hidden", false, "serve names that begin with a dot")
+	addSiteFlags(flags, &s.Site)
 }
 
 // strategies are the values of --sendfile.

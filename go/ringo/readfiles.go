@@ -3,8 +3,10 @@ package ringo
 import (
 	"context"
 	"iter"
+	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,12 +26,19 @@ type FileData struct {
 	Data []byte
 }
 
+// readAheadBytes bounds what ReadFiles holds of large files that the consumer has not come to.
+const readAheadBytes = 64 << 20
+
 // ReadFiles reads many files, in the order of names, and yields each with its data or its error.
 // Reading runs ahead of the consumer by a bounded number of files, many at once, on a few rings
 // each driven by one goroutine: it needs a fraction of the CPU time of as many goroutines with
-// os.ReadFile. When ctx ends, the names not yet read are yielded with the cause. Breaking out of
-// the loop stops the reading.
+// os.ReadFile. Of large files it runs ahead by a bounded number of bytes as well. When ctx ends, the
+// names not yet read are yielded with the cause. Breaking out of the loop stops the reading.
 func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileData, error] {
+	return e.readFiles(ctx, names, readAheadBytes)
+}
+
+func (e *Engine) readFiles(ctx context.Context, names []string, ahead int64) iter.Seq2[FileData, error] {
 	return func(yield func(FileData, error) bool) {
 		if e.onSomeLoop() {
 			yield(FileData{}, ErrWouldDeadlock)
@@ -37,12 +46,13 @@ func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileDa
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		r := &filesReader{engine: e, names: names, parts: make(chan chan []fileResult, 2*runtime.GOMAXPROCS(0))}
+		r.room.Store(ahead)
 		go r.run(ctx)
 		defer r.end(cancel)
 		for ch := range r.parts {
 			part := <-ch
 			for i := range part {
-				if !yield(FileData{part[i].name, part[i].data}, part[i].err) {
+				if !r.yield(ctx, &part[i], yield) {
 					return
 				}
 			}
@@ -51,9 +61,11 @@ func (e *Engine) ReadFiles(ctx context.Context, names []string) iter.Seq2[FileDa
 }
 
 type fileResult struct {
-	name string
-	data []byte
-	err  error
+	name  string
+	data  []byte
+	err   error
+	room  int64 // what its data take of the reader's
+	later bool  // there was no room: it is read when the consumer comes to it
 }
 
 // A filesReader reads ahead for ReadFiles, a part of the names on each of a few goroutines; parts
@@ -63,6 +75,18 @@ type filesReader struct {
 	engine *Engine
 	names  []string
 	parts  chan chan []fileResult
+	room   atomic.Int64 // bytes of large files that may still be read ahead
+}
+
+// yield hands a result to the consumer, and then forgets it.
+func (r *filesReader) yield(ctx context.Context, result *fileResult, yield func(FileData, error) bool) bool {
+	if result.later {
+		result.data, result.err = r.engine.ReadFile(ctx, result.name)
+	}
+	file := FileData{result.name, result.data}
+	result.data = nil
+	r.room.Add(result.room)
+	return yield(file, result.err)
 }
 
 // end stops the reading and waits for it.
@@ -80,12 +104,12 @@ func (r *filesReader) run(ctx context.Context) {
 		r.names = r.names[len(names):]
 		ch := make(chan []fileResult, 1)
 		r.parts <- ch
-		go func() { ch <- r.engine.readPart(ctx, names) }()
+		go func() { ch <- r.readPart(ctx, names) }()
 	}
 }
 
 // readPart reads some files in one batch.
-func (e *Engine) readPart(ctx context.Context, names []string) []fileResult {
+func (r *filesReader) readPart(ctx context.Context, names []string) []fileResult {
 	results := make([]fileResult, len(names))
 	for i, name := range names {
 		results[i].name = name
@@ -94,7 +118,7 @@ func (e *Engine) readPart(ctx context.Context, names []string) []fileResult {
 	if err != nil {
 		err = context.Cause(ctx)
 	} else {
-		err = e.readBatch(ctx, results)
+		err = r.readBatch(ctx, results)
 	}
 	if err != nil {
 		for i := range results {
@@ -105,7 +129,8 @@ func (e *Engine) readPart(ctx context.Context, names []string) []fileResult {
 }
 
 // readBatch fills in results; an error means that nothing was read.
-func (e *Engine) readBatch(ctx context.Context, results []fileResult) error {
+func (r *filesReader) readBatch(ctx context.Context, results []fileResult) error {
+	e := r.engine
 	if err := e.holds.take(); err != nil {
 		return err
 	}
@@ -123,9 +148,45 @@ func (e *Engine) readBatch(ctx context.Context, results []fileResult) error {
 		return err
 	}
 	for i := range results {
-		b.takeRead(ctx, i, &results[i])
+		r.takeRead(ctx, &results[i], &b.completions[i], b.data(i))
 	}
 	return nil
+}
+
+// takeRead makes a result of what the core read of one file, and reads the rest of a large one.
+func (r *filesReader) takeRead(ctx context.Context, result *fileResult, c *csrc.Completion, chunk []byte) {
+	if result.err != nil {
+		return
+	}
+	read := fileRead{engine: r.engine, name: result.name}
+	read.take(c, chunk)
+	if read.file != nil {
+		if !r.takeRoom(result, read.file) {
+			read.file.Close()
+			return
+		}
+		read.data, read.err = read.readRest(ctx)
+	}
+	result.data, result.err = read.data, read.err
+	if cancelled := cancelledError(ctx, read.err); cancelled != read.err {
+		result.err = pathError("read", result.name, cancelled)
+	}
+}
+
+// takeRoom says whether a large file may be read ahead. What is no regular file has no size, and
+// cannot be opened a second time for the same data: it is always read.
+func (r *filesReader) takeRoom(result *fileResult, file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return true
+	}
+	if r.room.Add(-info.Size()) < 0 {
+		r.room.Add(info.Size())
+		result.later = true
+		return false
+	}
+	result.room = info.Size()
+	return true
 }
 
 // A batch is a pooled ring with memory for reading files.
@@ -162,22 +223,6 @@ func (b *batch) prepareRead(i int, result *fileResult) {
 	b.paths += n
 	b.ops[i] = csrc.Op{Code: csrc.ReadFile, FD: atCWD, Address: addressOf(path),
 		Address2: addressOf(b.data(i)), Length: dataSize}
-}
-
-func (b *batch) takeRead(ctx context.Context, i int, result *fileResult) {
-	c := &b.completions[i]
-	if result.err != nil {
-		return
-	}
-	r := fileRead{engine: b.engine, name: result.name}
-	r.take(c, b.data(i))
-	if r.file != nil {
-		r.data, r.err = r.readRest(ctx)
-	}
-	result.data, result.err = r.data, r.err
-	if cancelled := cancelledError(ctx, r.err); cancelled != r.err {
-		result.err = pathError("read", result.name, cancelled)
-	}
 }
 
 // run drives the first n ops to their end, or cancels them when ctx ends.

@@ -113,6 +113,65 @@ func TestReadFilesPanic(t *testing.T) {
 	}
 }
 
+// TestReadFilesLarge reads files that are larger together than may be read ahead: those for which
+// there is no room are read when their turn comes, and room comes back.
+func TestReadFilesLarge(t *testing.T) {
+	e := open(t)
+	var names []string
+	var contents [][]byte
+	for i := range 3 * batchNames {
+		size := 100
+		if i%10 == 0 {
+			size = dataSize + 1000*i
+		}
+		contents = append(contents, bytes.Repeat([]byte{byte(i)}, size))
+		names = append(names, writeTemp(t, contents[i]))
+	}
+	for _, ahead := range []int64{0, 500_000, readAheadBytes} {
+		i := 0
+		for file, err := range e.readFiles(t.Context(), names, ahead) {
+			if err != nil || file.Name != names[i] || !bytes.Equal(file.Data, contents[i]) {
+				t.Fatalf("%d bytes ahead: file %d, %s: %d bytes, %v", ahead, i, file.Name, len(file.Data), err)
+			}
+			i++
+		}
+		if i != len(names) {
+			t.Fatalf("%d bytes ahead: %d files of %d", ahead, i, len(names))
+		}
+	}
+}
+
+// TestReadFilesRoom looks at what was read ahead when the consumer is at the first file.
+func TestReadFilesRoom(t *testing.T) {
+	e := open(t)
+	const size = dataSize + 1
+	name := writeTemp(t, make([]byte, size))
+	r := &filesReader{engine: e}
+	r.room.Store(2*size + 1)
+	fifo, written := mkfifo(t), make(chan error)
+	go func() { written <- os.WriteFile(fifo, make([]byte, size), 0) }()
+	part := r.readPart(t.Context(), []string{name, name, name, fifo})
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []fileResult{{room: size}, {room: size}, {later: true}, {}} {
+		if part[i].room != want.room || part[i].later != want.later || part[i].err != nil {
+			t.Errorf("file %d: room %d, later %v, error %v", i, part[i].room, part[i].later, part[i].err)
+		}
+	}
+	if n := len(part[3].data); n != size {
+		t.Errorf("of a FIFO were read %d bytes, want %d", n, size)
+	}
+	for i := range part {
+		if !r.yield(t.Context(), &part[i], func(f FileData, err error) bool { return len(f.Data) == size && err == nil }) {
+			t.Errorf("%s: wrong data", part[i].name)
+		}
+	}
+	if room := r.room.Load(); room != 2*size+1 {
+		t.Errorf("%d bytes of room came back, want %d", room, 2*size+1)
+	}
+}
+
 // TestReadFilesTwice: the sequence may be ranged over again.
 func TestReadFilesTwice(t *testing.T) {
 	e := open(t)

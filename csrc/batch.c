@@ -2,14 +2,17 @@
 
 /* SPDX-License-Identifier: MIT */
 /*
- * A batch: a list of ops driven to its end on the caller's own thread, in one call. The ring may
- * be used by another thread next time, so no request may outlive a run: not even the doorbell.
+ * A batch: ops driven on the caller's own thread, either a list of them to its end in one call, or
+ * as a sliding window, step by step. The ring may be used by another thread next time, so no
+ * request may outlive a run or a window: not even the doorbell.
  */
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -77,15 +80,20 @@ static bool belongs_in_batch(const struct ringo_op *op)
 	       !(op->flags & (RINGO_MULTISHOT | RINGO_BUFFER_SELECT));
 }
 
+static void start_op(struct ring *ring, const struct ringo_op *op)
+{
+	if (belongs_in_batch(op))
+		ring_start(ring, op, false);
+	else
+		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
+}
+
 static void start_next(struct ringo_batch *batch, struct run *run)
 {
 	struct ringo_op op = run->ops[run->started];
 
 	op.user_data = run->started++;
-	if (belongs_in_batch(&op))
-		ring_start(&batch->ring, &op, false);
-	else
-		ring_emit(&batch->ring, op.user_data, -EINVAL, 0, 0);
+	start_op(&batch->ring, &op);
 }
 
 static void collect(struct ringo_batch *batch, struct run *run)
@@ -103,34 +111,45 @@ static void collect(struct ringo_batch *batch, struct run *run)
 	ring->completion_count = 0;
 }
 
-static int turn(struct ringo_batch *batch, bool sleep)
+static int turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
-	struct ring *ring = &batch->ring;
-	int ret;
+	int ret = ring->backend->turn(ring, wait_count, timeout_ns);
 
-	/* Hops that end by themselves may be waited for by the half: fewer wake-ups. */
-	ret = ring->backend->turn(ring, sleep ? 1 + ring->bounded_in_kernel / 2 : 0, -1);
 	if (ret == 0)
 		ring->backend->reap(ring, REAP_LIMIT);
 	return ret;
+}
+
+/* Whether something is left to give to the kernel, so that the next turn must not sleep. */
+static bool has_work(const struct ring *ring)
+{
+	return ring->yielded.head != NO_SLOT || ring_can_push(ring) || ring->cancels_unsent > 0;
+}
+
+static void heed_cancel(struct ringo_batch *batch)
+{
+	if (!batch->ring.cancelling &&
+	    atomic_load_explicit(&batch->cancelled, memory_order_relaxed))
+		ring_stop(&batch->ring, RINGO_STOP_CANCEL);
 }
 
 /* Starts what there is room for, and does one turn. */
 static int advance(struct ringo_batch *batch, struct run *run)
 {
 	struct ring *ring = &batch->ring;
+	bool sleep;
 	int ret;
 
-	if (run->cancellable && !ring->cancelling &&
-	    atomic_load_explicit(&batch->cancelled, memory_order_relaxed))
-		ring_stop(ring, RINGO_STOP_CANCEL);
+	if (run->cancellable)
+		heed_cancel(batch);
 	ring_run_yielded(ring);
 	while (run->started < run->count && ring->in_use < batch->depth &&
 	       ring->completion_count < batch->depth)
 		start_next(batch, run);
 	ring_push_ready(ring);
-	ret = turn(batch, ring->completion_count == 0 && ring->yielded.head == NO_SLOT &&
-				  !ring_can_push(ring) && ring->cancels_unsent == 0);
+	sleep = ring->completion_count == 0 && !has_work(ring);
+	/* Hops that end by themselves may be waited for by the half: fewer wake-ups. */
+	ret = turn(ring, sleep ? 1 + ring->bounded_in_kernel / 2 : 0, -1);
 	collect(batch, run);
 	return ret;
 }
@@ -145,8 +164,19 @@ static int disarm_doorbell(struct ringo_batch *batch)
 	while (ring->doorbell_armed && ret == 0) {
 		if (!sent)
 			sent = ring->backend->push(ring, &cancel, TOKEN_IGNORED) == 0;
-		ret = turn(batch, sent);
+		ret = turn(ring, sent, -1);
 	}
+	return ret;
+}
+
+/* Leaves the ring as another thread may take it. */
+static int settle(struct ringo_batch *batch)
+{
+	struct ring *ring = &batch->ring;
+	int ret = disarm_doorbell(batch);
+
+	ring->draining = ring->cancelling = false;
+	ring->ended_posted = 0;
 	return ret;
 }
 
@@ -155,19 +185,105 @@ int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint3
 {
 	struct run run = {
 		.ops = ops, .completions = completions, .count = count, .cancellable = cancellable};
-	struct ring *ring = &batch->ring;
 	int ret = 0;
 
 	while (run.ended < count && ret == 0) {
 		if (cancellable)
-			ring_arm_doorbell(ring, batch->doorbell);
+			ring_arm_doorbell(&batch->ring, batch->doorbell);
 		ret = advance(batch, &run);
 	}
 	if (ret == 0)
-		ret = disarm_doorbell(batch);
-	ring->draining = ring->cancelling = false;
-	ring->ended_posted = 0;
+		ret = settle(batch);
 	if (cancellable)
 		atomic_store(&batch->cancelled, false);
+	return ret;
+}
+
+/* The window. */
+
+/* How many results the next turn waits for: what is missing, but never more than are sure to come
+ * of what the kernel has now. */
+static uint32_t results_to_wait_for(const struct ring *ring, uint32_t wait)
+{
+	uint32_t missing = wait - ring->completion_count;
+
+	if (ring->completion_count >= wait || ring->in_use == 0 || has_work(ring))
+		return 0;
+	if (missing > ring->bounded_in_kernel)
+		missing = ring->bounded_in_kernel;
+	return missing > 0 ? missing : 1;
+}
+
+static uint32_t take_completions(struct ring *ring, struct ringo_completion *completions)
+{
+	uint32_t count = ring->completion_count;
+
+	memcpy(completions, ring->completions, count * sizeof(*completions));
+	ring->completion_count = 0;
+	return count;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* What is left of a time that ends at `end_ns`. */
+static int64_t left_of(uint64_t end_ns)
+{
+	uint64_t now = now_ns();
+
+	return now < end_ns ? (int64_t)(end_ns - now) : 0;
+}
+
+/* Turns until `wait` ops have ended or the time is up. */
+static int turn_until(struct ringo_batch *batch, uint32_t wait, int64_t timeout_ns)
+{
+	struct ring *ring = &batch->ring;
+	uint64_t end_ns = timeout_ns > 0 ? now_ns() + (uint64_t)timeout_ns : 0;
+	int ret;
+
+	do {
+		heed_cancel(batch);
+		ring_arm_doorbell(ring, batch->doorbell);
+		ring_run_yielded(ring);
+		ring_push_ready(ring);
+		ret = turn(ring, timeout_ns == 0 ? 0 : results_to_wait_for(ring, wait), timeout_ns);
+		if (timeout_ns > 0)
+			timeout_ns = left_of(end_ns);
+	} while (ret == 0 && (has_work(ring) || (timeout_ns != 0 && ring->in_use > 0 &&
+						 ring->completion_count < wait)));
+	return ret;
+}
+
+int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
+		     uint32_t wait, int64_t timeout_ns, struct ringo_completion *completions)
+{
+	struct ring *ring = &batch->ring;
+	int ret = 0;
+
+	if (count > batch->depth - ring->in_use)
+		return -EAGAIN;
+	heed_cancel(batch);
+	ring->backend->reap(ring, REAP_LIMIT);
+	for (uint32_t i = 0; i < count; i++)
+		start_op(ring, &ops[i]);
+	/* With nothing to submit and enough ended already the kernel need not be entered. */
+	if (count > 0 || ring->completion_count == 0 || ring->completion_count < wait)
+		ret = turn_until(batch, wait, timeout_ns);
+	return ret < 0 ? ret : (int)take_completions(ring, completions);
+}
+
+int ringo_batch_settle(struct ringo_batch *batch)
+{
+	int ret;
+
+	if (batch->ring.in_use > 0)
+		return -EBUSY;
+	ret = settle(batch);
+	atomic_store(&batch->cancelled, false);
 	return ret;
 }

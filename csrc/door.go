@@ -16,6 +16,8 @@ package csrc
 #cgo nocallback ringo_post
 #cgo noescape ringo_batch_run
 #cgo nocallback ringo_batch_run
+#cgo noescape ringo_batch_step
+#cgo nocallback ringo_batch_step
 #cgo noescape ringo_loop_stats
 #cgo nocallback ringo_loop_stats
 #cgo noescape ringo_wake
@@ -188,6 +190,17 @@ func (b *Batch) Run(ops []Op, cancellable bool, completions []Completion) error 
 		C.uint32_t(len(ops)), C.bool(cancellable),
 		(*C.struct_ringo_completion)(unsafe.Pointer(unsafe.SliceData(completions)))))
 }
+
+// Step is ringo_batch_step; completions must have room for the batch's depth.
+func (b *Batch) Step(ops []Op, wait int, timeoutNS int64, completions []Completion) (int, error) {
+	ret := C.ringo_batch_step(b.c, (*C.struct_ringo_op)(unsafe.Pointer(unsafe.SliceData(ops))),
+		C.uint32_t(len(ops)), C.uint32_t(wait), C.int64_t(timeoutNS),
+		(*C.struct_ringo_completion)(unsafe.Pointer(unsafe.SliceData(completions))))
+	return int(ret), errnoOf(ret)
+}
+
+// Settle is ringo_batch_settle.
+func (b *Batch) Settle() error { return errnoOf(C.ringo_batch_settle(b.c)) }
 
 // Cancel is ringo_batch_cancel.
 func (b *Batch) Cancel() { C.ringo_batch_cancel(b.c) }

@@ -50,6 +50,12 @@ func OpenBatch(*Options) (*Batch, error) { return nil, syscall.ENOSYS }
 // Run fails with ENOSYS.
 func (*Batch) Run([]Op, bool, []Completion) error { return syscall.ENOSYS }
 
+// Step fails with ENOSYS.
+func (*Batch) Step([]Op, int, int64, []Completion) (int, error) { return 0, syscall.ENOSYS }
+
+// Settle fails with ENOSYS.
+func (*Batch) Settle() error { return syscall.ENOSYS }
+
 // Cancel does nothing.
 func (*Batch) Cancel() {}
 

@@ -6,7 +6,8 @@
  *
  *   loop   a ring owned for ever by one thread; any thread posts ops to it; completions leave
  *          once per turn through one function.
- *   batch  a ring that is driven on the caller's own thread until a given list of ops is done.
+ *   batch  a ring that is driven on the caller's own thread: until a given list of ops is done, or
+ *          step by step, as a sliding window.
  *
  * Thread rule
  *   ringo_loop_open, ringo_loop_run and ringo_loop_close are called by one and the same thread:
@@ -364,7 +365,23 @@ int ringo_batch_open(const struct ringo_options *options, struct ringo_batch **b
 int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		    bool cancellable, struct ringo_completion *completions);
 
-/* Any thread. Ends the run in progress, or else the next cancellable one. */
+/*
+ * The same as a sliding window: starts `count` ops, waits until `wait` ops have ended, or fewer
+ * when fewer are in flight, or until `timeout_ns` is over (-1: none; 0: only looks), and writes the
+ * completions of all that have ended, in the order of their ends, to `completions`, which has room
+ * for `depth`. Returns their number. -EAGAIN, and nothing started: more than `depth` would be in
+ * flight. What an op names must stay as long as for a loop: to its completion, whichever step
+ * brings that. From the first step to ringo_batch_settle all calls must be made by one thread, and
+ * ringo_batch_run must not be; ringo_batch_cancel ends what is in flight, and what is started
+ * before the window is settled.
+ */
+int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
+		     uint32_t wait, int64_t timeout_ns, struct ringo_completion *completions);
+
+/* Ends a window, so that another thread may take the batch. -EBUSY: ops are in flight. */
+int ringo_batch_settle(struct ringo_batch *batch);
+
+/* Any thread. Ends the run or window in progress, or else the next cancellable one. */
 void ringo_batch_cancel(struct ringo_batch *batch);
 void ringo_batch_close(struct ringo_batch *batch);
 

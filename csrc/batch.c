@@ -259,18 +259,31 @@ static int turn_until(struct ringo_batch *batch, uint32_t wait, int64_t timeout_
 	return ret;
 }
 
+static uint32_t slots_needed(const struct ringo_op *ops, uint32_t count)
+{
+	uint32_t needed = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		needed += ops[i].code != RINGO_CANCEL;
+	return needed;
+}
+
 int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		     uint32_t wait, int64_t timeout_ns, struct ringo_completion *completions)
 {
 	struct ring *ring = &batch->ring;
 	int ret = 0;
 
-	if (count > batch->depth - ring->in_use)
+	if (slots_needed(ops, count) > batch->depth - ring->in_use)
 		return -EAGAIN;
 	heed_cancel(batch);
 	ring->backend->reap(ring, REAP_LIMIT);
-	for (uint32_t i = 0; i < count; i++)
-		start_op(ring, &ops[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		if (ops[i].code == RINGO_CANCEL)
+			ring_cancel(ring, &ops[i]);
+		else
+			start_op(ring, &ops[i]);
+	}
 	/* With nothing to submit and enough ended already the kernel need not be entered. */
 	if (count > 0 || ring->completion_count == 0 || ring->completion_count < wait)
 		ret = turn_until(batch, wait, timeout_ns);

@@ -369,11 +369,11 @@ int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint3
  * The same as a sliding window: starts `count` ops, waits until `wait` ops have ended, or fewer
  * when fewer are in flight, or until `timeout_ns` is over (-1: none; 0: only looks), and writes the
  * completions of all that have ended, in the order of their ends, to `completions`, which has room
- * for `depth`. Returns their number. -EAGAIN, and nothing started: more than `depth` would be in
- * flight. What an op names must stay as long as for a loop: to its completion, whichever step
- * brings that. From the first step to ringo_batch_settle all calls must be made by one thread, and
- * ringo_batch_run must not be; ringo_batch_cancel ends what is in flight, and what is started
- * before the window is settled.
+ * for `depth` and for the CANCELs among the ops. Returns their number. -EAGAIN, and nothing
+ * started: more than `depth` would be in flight, CANCELs not counted. What an op names must stay as
+ * long as for a loop: to its completion, whichever step brings that. From the first step to
+ * ringo_batch_settle all calls must be made by one thread, and ringo_batch_run must not be;
+ * ringo_batch_cancel ends what is in flight, and what is started before the window is settled.
  */
 int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		     uint32_t wait, int64_t timeout_ns, struct ringo_completion *completions);

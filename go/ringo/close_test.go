@@ -23,7 +23,8 @@ import (
 func everyCall(t *testing.T, e *Engine) map[string]func() error {
 	t.Helper()
 	name := writeTemp(t, []byte("x"))
-	f := e.NewFile(openTemp(t, []byte("x")))
+	src := openTemp(t, []byte("x"))
+	f := e.NewFile(src)
 	a, _ := connect(t, "tcp")
 	ctx := t.Context()
 	called := func() { t.Error("a callback was called") }
@@ -31,14 +32,14 @@ func everyCall(t *testing.T, e *Engine) map[string]func() error {
 		"ReadFile":      func() error { _, err := e.ReadFile(ctx, name); return err },
 		"WriteFile":     func() error { return e.WriteFile(ctx, name+"2", nil, 0o600) },
 		"Atomic":        func() error { return e.WriteFile(ctx, name+"2", []byte("x"), 0o600, Atomic, Sync) },
-		"Sendfile":      func() error { _, err := e.Sendfile(ctx, a, f.File, 0, 1); return err },
+		"Sendfile":      func() error { _, err := e.Sendfile(ctx, a, src, 0, 1); return err },
 		"File.ReadAt":   func() error { _, err := f.ReadAt(make([]byte, 1), 0); return err },
 		"File.WriteAt":  func() error { _, err := f.WriteAt(make([]byte, 1), 0); return err },
 		"ReadFiles":     func() error { return firstError(e, name) },
 		"Serve":         func() error { return serveOnce(t, e) },
 		"ReadFileFunc":  func() error { return e.ReadFileFunc(name, func([]byte, error) { called() }) },
 		"WriteFileFunc": func() error { return e.WriteFileFunc(name, nil, 0o600, func(error) { called() }) },
-		"SendfileFunc":  func() error { return e.SendfileFunc(a, f.File, 0, 1, func(int64, error) { called() }) },
+		"SendfileFunc":  func() error { return e.SendfileFunc(a, src, 0, 1, func(int64, error) { called() }) },
 		"NopFunc":       func() error { return e.NopFunc(func(error) { called() }) },
 	}
 }

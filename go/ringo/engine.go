@@ -20,6 +20,9 @@ type Engine struct {
 	fallback  error
 	chunks    chunkPool
 	batches   batchPool
+	windows   windowPool
+	volumes   volumes
+	policy    Policy
 	holds     holds
 
 	closing   sync.Once
@@ -39,11 +42,13 @@ func New(options ...Option) (*Engine, error) {
 	e := &Engine{
 		depth:     int(c.ring.Depth),
 		readLimit: c.readLimit,
+		policy:    c.policy,
 		closed:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
 	e.holds.init()
 	e.batches.init(e, c)
+	e.windows.init(c)
 	for range c.loops {
 		l, err := openLoop(e, c)
 		if err != nil {
@@ -103,6 +108,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	e.batches.cancel()
+	e.windows.cancel()
 	for _, l := range e.loops {
 		l.stop(csrc.StopCancel)
 	}
@@ -125,6 +131,7 @@ func (e *Engine) release() {
 		}
 	}
 	e.batches.close()
+	e.windows.close()
 	e.chunks.free()
 	close(e.stopped)
 }
@@ -159,6 +166,18 @@ func (e *Engine) blockingLoop() (*loop, error) {
 		return nil, ErrWouldDeadlock
 	}
 	return l, nil
+}
+
+// mayBlock says why a call that waits must not be made: the engine is closing, or the caller is in
+// a callback.
+func (e *Engine) mayBlock() error {
+	switch {
+	case e.refusing.Load():
+		return ErrClosed
+	case e.onSomeLoop():
+		return ErrWouldDeadlock
+	}
+	return nil
 }
 
 func (e *Engine) onSomeLoop() bool {

@@ -62,24 +62,28 @@ var fileCases = []fileCase{
 
 // TestFileLikeOS compares with *os.File: counts, data read, errors and what the file holds after.
 func TestFileLikeOS(t *testing.T) {
-	e := open(t)
-	for _, c := range fileCases {
-		t.Run(c.name, func(t *testing.T) {
-			want, wantBuf, wantFile, wantErr := runFileCase(t, c, func(f *os.File) accessor { return f })
-			got, gotBuf, gotFile, gotErr := runFileCase(t, c, func(f *os.File) accessor { return e.NewFile(f) })
-			if got != want || !bytes.Equal(gotBuf, wantBuf) || !bytes.Equal(gotFile, wantFile) {
-				t.Errorf("got %d, os.File %d; same buffer %v, same file %v", got, want,
-					bytes.Equal(gotBuf, wantBuf), bytes.Equal(gotFile, wantFile))
-			}
-			if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || (wantErr == io.EOF) != (gotErr == io.EOF) {
-				t.Errorf("got %v, os.File says %v", gotErr, wantErr)
-			}
-			for _, kind := range []error{fs.ErrClosed, syscall.EBADF, syscall.EINVAL} {
-				if errors.Is(gotErr, kind) != errors.Is(wantErr, kind) {
-					t.Errorf("got %#v, os.File says %#v", gotErr, wantErr)
-				}
-			}
-		})
+	for _, policy := range []Policy{Auto, Loop} {
+		e := open(t, WithLoops(1), WithPolicy(policy))
+		for _, c := range fileCases {
+			t.Run(fmt.Sprint(c.name, " policy=", policy), func(t *testing.T) { compareFileCase(t, e, c) })
+		}
+	}
+}
+
+func compareFileCase(t *testing.T, e *Engine, c fileCase) {
+	want, wantBuf, wantFile, wantErr := runFileCase(t, c, func(f *os.File) accessor { return f })
+	got, gotBuf, gotFile, gotErr := runFileCase(t, c, func(f *os.File) accessor { return e.NewFile(f) })
+	if got != want || !bytes.Equal(gotBuf, wantBuf) || !bytes.Equal(gotFile, wantFile) {
+		t.Errorf("got %d, os.File %d; same buffer %v, same file %v", got, want,
+			bytes.Equal(gotBuf, wantBuf), bytes.Equal(gotFile, wantFile))
+	}
+	if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || (wantErr == io.EOF) != (gotErr == io.EOF) {
+		t.Errorf("got %v, os.File says %v", gotErr, wantErr)
+	}
+	for _, kind := range []error{fs.ErrClosed, syscall.EBADF, syscall.EINVAL} {
+		if errors.Is(gotErr, kind) != errors.Is(wantErr, kind) {
+			t.Errorf("got %#v, os.File says %#v", gotErr, wantErr)
+		}
 	}
 }
 
@@ -166,7 +170,7 @@ func TestFileOpen(t *testing.T) {
 // TestFileInsideOneSlice: many goroutines write and read parts of one large slice at once, while
 // the collector runs.
 func TestFileInsideOneSlice(t *testing.T) {
-	e := open(t)
+	e := open(t, WithPolicy(Loop))
 	f, err := e.OpenFile(filepath.Join(t.TempDir(), "file"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +202,7 @@ func TestFileInsideOneSlice(t *testing.T) {
 // TestFileIntoStacks reads into arrays that would be on stacks, which move, if nothing told the
 // compiler that the kernel has their address.
 func TestFileIntoStacks(t *testing.T) {
-	e := open(t)
+	e := open(t, WithPolicy(Loop))
 	want := randomBytes(4096)
 	f, err := e.Open(writeTemp(t, want))
 	if err != nil {
@@ -243,7 +247,7 @@ func growStack(depth int) int {
 
 // TestFileBeyond4GiB: offsets above 32 bits, in both directions.
 func TestFileBeyond4GiB(t *testing.T) {
-	e := open(t)
+	e := open(t, WithPolicy(Loop))
 	f, err := e.OpenFile(filepath.Join(t.TempDir(), "sparse"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +266,7 @@ func TestFileBeyond4GiB(t *testing.T) {
 // TestFileClosedDuringReads: reads in flight end on the file they began on; later ones say that
 // it is closed. Nothing reads from another file that got the number.
 func TestFileClosedDuringReads(t *testing.T) {
-	e := open(t)
+	e := open(t, WithPolicy(Loop))
 	for range 20 {
 		f, err := e.Open(writeTemp(t, bytes.Repeat([]byte{'a'}, 1<<16)))
 		if err != nil {

@@ -145,7 +145,7 @@ func TestFullBlockingCalls(t *testing.T) {
 // end while they wait; each must get its turn or its cause.
 func TestFullNothingIsLost(t *testing.T) {
 	for depth := 1; depth <= 8; depth++ {
-		e := open(t, WithLoops(1), WithDepth(depth), WithRingSize(1, 2))
+		e := open(t, WithLoops(1), WithDepth(depth), WithRingSize(1, 2), WithPolicy(Loop))
 		want := randomBytes(100)
 		name := writeTemp(t, want)
 		f, err := e.Open(name)
@@ -375,7 +375,7 @@ func TestSubmitThresholdHolds(t *testing.T) {
 
 // TestWaitBatch: a loop that waits for several completions still delivers a single one.
 func TestWaitBatch(t *testing.T) {
-	e := open(t, WithLoops(1), WithWaitBatch(16, 1e6))
+	e := open(t, WithLoops(1), WithWaitBatch(16, 1e6), WithPolicy(Loop))
 	want := randomBytes(5000)
 	f, err := e.Open(writeTemp(t, want))
 	if err != nil {

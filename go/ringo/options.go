@@ -16,6 +16,7 @@ type config struct {
 	loops     int
 	ring      csrc.Options
 	readLimit int64
+	policy    Policy
 	err       error
 }
 
@@ -121,6 +122,19 @@ func WithReadLimit(n int64) Option {
 			c.err = fmt.Errorf("ringo: WithReadLimit(%d): must not be negative", n)
 		}
 		c.readLimit = n
+	}
+}
+
+// WithPolicy chooses how [File.ReadAt] and [File.WriteAt] go. The default, [Auto], makes a plain
+// system call while at most four calls are in flight on a file system; beyond that it asks the page
+// cache first and hands over to a loop what has to wait for the device. [Plain] and [Loop] force
+// one of the two, to measure with, and for programs that know better.
+func WithPolicy(p Policy) Option {
+	return func(c *config) {
+		if p < Auto || p > Loop {
+			c.err = fmt.Errorf("ringo: WithPolicy(%d): must be Auto, Plain or Loop", p)
+		}
+		c.policy = p
 	}
 }
 

@@ -109,7 +109,7 @@ static void test_bad_ops_end_like_others(void **state)
 {
 	struct ringo_batch *batch = start_batch(4);
 	struct ringo_completion completions[4];
-	struct ringo_op ops[] = {OP(.code = RINGO_CANCEL, .user_data = 1),
+	struct ringo_op ops[] = {OP(.code = RINGO_RETURN_BUFFER, .user_data = 1),
 				 OP(.code = RINGO_CODE_COUNT, .user_data = 2),
 				 OP(.code = RINGO_READ, .fd = -1, .user_data = 3)};
 
@@ -140,6 +140,32 @@ static void test_waits_no_longer_than_told(void **state)
 	assert_int_equal(write(ends[1], "x", 1), 1);
 	assert_int_equal(ringo_batch_step(batch, NULL, 0, 1, -1, completions), 1);
 	assert_int_equal(completions[0].user_data, 2);
+	assert_int_equal(ringo_batch_settle(batch), 0);
+	ringo_batch_close(batch);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A CANCEL is an op of its own in a window, and needs no room. */
+static void test_cancel_op(void **state)
+{
+	struct ringo_batch *batch = start_batch(1);
+	struct ringo_completion completions[2];
+	struct ringo_op ops[] = {OP(.code = RINGO_POLL, .argument = POLLIN, .user_data = 1),
+				 OP(.code = RINGO_CANCEL, .argument2 = 1, .user_data = 2),
+				 OP(.code = RINGO_CANCEL, .argument2 = 1, .user_data = 3)};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	ops[0].fd = ends[0];
+	assert_int_equal(ringo_batch_step(batch, ops, 1, 0, -1, completions), 0);
+	assert_int_equal(ringo_batch_step(batch, ops + 1, 1, 2, -1, completions), 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(completions[i].result,
+				 completions[i].user_data == 1 ? -ECANCELED : 1);
+	assert_int_equal(ringo_batch_step(batch, ops + 2, 1, 1, -1, completions), 1);
+	assert_int_equal(completions[0].result, -ENOENT);
 	assert_int_equal(ringo_batch_settle(batch), 0);
 	ringo_batch_close(batch);
 	close(ends[0]);
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_more_than_its_depth),
 		cmocka_unit_test(test_bad_ops_end_like_others),
 		cmocka_unit_test(test_waits_no_longer_than_told),
+		cmocka_unit_test(test_cancel_op),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_other_threads),
 	};

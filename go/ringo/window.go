@@ -1,0 +1,442 @@
+package ringo
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ringo-io/ringo/csrc"
+)
+
+// A Window keeps operations in flight on a ring of its own, driven by the goroutine that uses it:
+// one crossing into C starts what was submitted and brings what has ended. It is the cheapest way
+// for one goroutine to keep a device busy: the speed is that of a C program.
+//
+//	for {
+//		for w.InFlight() < 32 && more() {
+//			w.Submit(next())
+//		}
+//		ended, err := w.Wait(1)
+//		if err != nil || len(ended) == 0 {
+//			break
+//		}
+//	}
+//
+// From its first Submit on, a Window keeps its goroutine on one thread, until a Wait has nothing
+// left to wait for, or Close. So a Window is for one goroutine; only Engine.Shutdown and the end of
+// its context reach it from elsewhere.
+type Window struct {
+	engine *Engine
+	ring   *csrc.Batch
+	depth  int
+
+	flights []flight // by user_data
+	free    int32    // the first flight that is idle, or -1
+	queue   []csrc.Op
+	results []csrc.Completion
+	ended   []*Op // to be returned by Wait
+	former  []*Op // returned by the last one
+	pins    pins
+
+	inFlight int   // submitted and not yet in ended
+	started  int   // of those, what the ring has
+	chain    int32 // the flight that the next Submit is linked to, or one of the two below
+	timed    int   // flights with a deadline
+	locked   bool  // to the thread; then the engine has a hold as well
+
+	ctx       context.Context
+	stop      func() bool   // of the watch on ctx
+	stopped   chan struct{} // closed when ctx has ended and the watch is over
+	cancelled atomic.Bool   // by ctx or Shutdown
+	broken    error         // the ring failed, and the kernel may still be using memory
+	closed    bool
+}
+
+// A flight is one operation under way.
+type flight struct {
+	op       *Op
+	pin      *pin
+	chunk    *chunk // holds names
+	deadline time.Time
+	follower int32 // the flight linked to this one, or -1
+	next     int32 // on the free list
+	expired  bool
+}
+
+// What chain is when the next Submit is linked to nothing, or to what has failed already.
+const (
+	chainNone   = -1
+	chainBroken = -2
+)
+
+// tagCancel marks the completions of cancels, which are nobody's.
+const tagCancel = 1 << 63
+
+// NewWindow opens a window of at most depth (1 to 32768) operations in flight. When ctx ends, what
+// is in flight is cancelled and ends with the cause; later operations are refused with it. Close
+// it. Safe for concurrent use.
+func (e *Engine) NewWindow(ctx context.Context, depth int) (*Window, error) {
+	w, err := e.windows.open(e, depth)
+	if err != nil {
+		return nil, err
+	}
+	w.watch(ctx)
+	return w, nil
+}
+
+func newWindow(e *Engine, ring *csrc.Batch, depth int) *Window {
+	w := &Window{engine: e, ring: ring, depth: depth, chain: chainNone,
+		flights: make([]flight, depth),
+		queue:   make([]csrc.Op, 0, 2*depth),
+		results: make([]csrc.Completion, 2*depth),
+		ended:   make([]*Op, 0, depth),
+		former:  make([]*Op, 0, depth),
+	}
+	for i := range w.flights {
+		w.flights[i].next = int32(i) + 1
+	}
+	w.flights[depth-1].next = -1
+	return w
+}
+
+// watch cancels what is in flight when ctx ends.
+func (w *Window) watch(ctx context.Context) {
+	w.ctx = ctx
+	if ctx.Done() == nil {
+		return
+	}
+	stopped := make(chan struct{})
+	w.stopped = stopped
+	w.stop = context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		w.engine.windows.cancelOne(w)
+	})
+}
+
+// unwatch ends watch. A cancel that is on its way has come when it returns.
+func (w *Window) unwatch() {
+	if w.stop != nil && !w.stop() {
+		<-w.stopped
+	}
+	w.stop, w.ctx = nil, nil
+}
+
+// why is the reason for a cancel.
+func (w *Window) why() error {
+	if w.ctx != nil && w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	return ErrClosed
+}
+
+// Depth is the most that can be in flight.
+func (w *Window) Depth() int { return w.depth }
+
+// InFlight is how many operations were submitted and not yet returned by Wait.
+func (w *Window) InFlight() int { return w.inFlight }
+
+// Submit takes op in; it is started by the next Wait. It belongs to the window until Wait returns
+// it. ErrFull: as many as the depth are in flight; the window's other errors are of the context, or
+// ErrClosed. An op that is wrong in itself is taken, and ends with its error.
+func (w *Window) Submit(op *Op) error {
+	switch {
+	case w.inFlight == w.depth:
+		return ErrFull
+	case w.broken != nil:
+		return w.broken
+	case w.closed:
+		return ErrClosed
+	case w.cancelled.Load():
+		return w.why()
+	}
+	if !w.locked {
+		if err := w.lock(); err != nil {
+			return err
+		}
+	}
+	w.take(op)
+	return nil
+}
+
+// lock begins the use of the thread.
+func (w *Window) lock() error {
+	if w.engine.onSomeLoop() {
+		return ErrWouldDeadlock
+	}
+	if err := w.engine.holds.take(); err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	w.locked = true
+	return nil
+}
+
+// settle ends it; nothing is in flight.
+func (w *Window) settle() error {
+	if !w.locked && !w.cancelled.Load() {
+		return nil
+	}
+	w.pins.free()
+	err := w.ring.Settle()
+	w.leave(err)
+	return err
+}
+
+// leave gives the thread back, also from a broken ring.
+func (w *Window) leave(broken error) {
+	if w.locked {
+		w.locked = false
+		runtime.UnlockOSThread()
+		w.engine.holds.give()
+	}
+	if broken != nil {
+		w.broken = broken
+		keepForEver(w)
+	}
+}
+
+// take gives op a flight, and queues it unless it is linked to another.
+func (w *Window) take(op *Op) {
+	index := w.free
+	f := &w.flights[index]
+	w.free = f.next
+	f.op, f.follower = op, -1
+	w.inFlight++
+	leader := w.chain
+	w.chain = chainNone
+	if op.Link {
+		w.chain = index
+	}
+	switch {
+	case leader >= 0:
+		w.flights[leader].follower = index
+	case leader == chainBroken:
+		op.failAs(syscall.ECANCELED)
+		w.end(index)
+	default:
+		w.start(index)
+	}
+}
+
+// start queues a flight for the ring, or ends it at once if it is wrong.
+func (w *Window) start(index int32) {
+	f := &w.flights[index]
+	op := f.op
+	if err := op.refusal(); err != nil {
+		op.N, op.Err = 0, err
+		w.end(index)
+		return
+	}
+	if op.usesFile() && !op.File.users.take() {
+		op.File.end()
+		op.failAs(os.ErrClosed)
+		w.end(index)
+		return
+	}
+	w.queue = append(w.queue, csrc.Op{})
+	request := &w.queue[len(w.queue)-1]
+	op.request(request)
+	request.UserData = uint64(index)
+	if op.Kind <= OpWrite {
+		f.pin = w.pins.hold(op.Data)
+	} else if op.Kind == OpRename || op.Kind == OpRemove {
+		if err := w.putNames(f, request); err != nil {
+			w.queue = w.queue[:len(w.queue)-1]
+			op.failAs(err)
+			w.end(index)
+			return
+		}
+	}
+	if op.Timeout > 0 {
+		f.deadline = time.Now().Add(op.Timeout)
+		w.timed++
+	}
+	w.started++
+}
+
+// putNames copies names to where the kernel may read them.
+func (w *Window) putNames(f *flight, request *csrc.Op) error {
+	f.chunk = w.engine.chunks.take()
+	path := f.chunk.memory[:pathSize:pathSize]
+	if _, err := putPath(path, f.op.Name); err != nil {
+		w.dropNames(f)
+		return err
+	}
+	request.Address = addressOf(path)
+	if f.op.Kind == OpRename {
+		path = f.chunk.memory[pathSize:][:pathSize:pathSize]
+		if _, err := putPath(path, f.op.NewName); err != nil {
+			w.dropNames(f)
+			return err
+		}
+		request.Address2 = addressOf(path)
+	}
+	return nil
+}
+
+func (w *Window) dropNames(f *flight) {
+	if f.chunk != nil {
+		w.engine.chunks.give(f.chunk)
+		f.chunk = nil
+	}
+}
+
+// end gives an op back to the caller, and goes on with what was linked to it.
+func (w *Window) end(index int32) {
+	f := &w.flights[index]
+	op, follower := f.op, f.follower
+	f.op, f.follower = nil, -1
+	f.next, w.free = w.free, index
+	w.ended = append(w.ended, op)
+	if w.chain == index {
+		w.chain = chainNone
+		if op.Err != nil {
+			w.chain = chainBroken
+		}
+	}
+	switch {
+	case follower < 0:
+	case op.Err == nil:
+		w.start(follower)
+	default:
+		w.flights[follower].op.failAs(syscall.ECANCELED)
+		w.end(follower)
+	}
+}
+
+// complete ends the flight of a completion.
+func (w *Window) complete(c *csrc.Completion) {
+	if c.UserData&tagCancel != 0 {
+		return
+	}
+	index := int32(c.UserData)
+	f := &w.flights[index]
+	op := f.op
+	w.started--
+	op.conclude(c)
+	if op.Err != nil && errors.Is(op.Err, syscall.ECANCELED) {
+		switch {
+		case f.expired:
+			op.failAs(os.ErrDeadlineExceeded)
+		case w.cancelled.Load():
+			op.failAs(w.why())
+		}
+	}
+	if !f.deadline.IsZero() {
+		f.deadline, f.expired = time.Time{}, false
+		w.timed--
+	}
+	w.pins.give(f.pin)
+	f.pin = nil
+	w.dropNames(f)
+	if op.usesFile() {
+		op.File.end()
+	}
+	w.end(index)
+}
+
+// Wait starts what was submitted, waits until at least n operations have ended, or all if fewer are
+// in flight, and returns all that have: none when nothing is in flight. With n = 0 it does not wait.
+// The slice is good until the next Wait; the operations are the caller's again. An error means that
+// the ring is broken, and that operations may never end.
+func (w *Window) Wait(n int) ([]*Op, error) { return w.wait(n, -1) }
+
+// WaitFor is Wait for no longer than d.
+func (w *Window) WaitFor(n int, d time.Duration) ([]*Op, error) { return w.wait(n, max(d, 0)) }
+
+func (w *Window) wait(n int, d time.Duration) ([]*Op, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	var giveUp time.Time
+	if d > 0 {
+		giveUp = time.Now().Add(d)
+	}
+	for once := true; once || (len(w.ended) < min(n, w.inFlight) && d != 0); once = false {
+		if w.started == 0 {
+			break
+		}
+		if err := w.step(n, w.sleep(d)); err != nil {
+			w.leave(err)
+			return nil, err
+		}
+		if d > 0 {
+			d = max(0, time.Until(giveUp))
+		}
+	}
+	w.inFlight -= len(w.ended)
+	ended := w.ended
+	w.ended, w.former = w.former[:0], ended
+	if len(ended) == 0 && w.inFlight == 0 {
+		return nil, w.settle()
+	}
+	return ended, nil
+}
+
+// sleep is how long a step may wait: until d is over or the next operation's time.
+func (w *Window) sleep(d time.Duration) time.Duration {
+	if w.timed == 0 {
+		return d
+	}
+	now := time.Now()
+	for i := range w.flights {
+		f := &w.flights[i]
+		if f.deadline.IsZero() || f.expired {
+			continue
+		}
+		left := f.deadline.Sub(now)
+		if left <= 0 {
+			f.expired = true
+			w.queue = append(w.queue, csrc.Op{Code: csrc.Cancel, UserData: tagCancel,
+				Argument: csrc.CancelUserData, Argument2: uint64(i)})
+		} else if d < 0 || left < d {
+			d = left
+		}
+	}
+	return d
+}
+
+// step is one crossing into C.
+func (w *Window) step(n int, d time.Duration) error {
+	missing := max(0, n-len(w.ended))
+	got, err := w.ring.Step(w.queue, missing, int64(d), w.results)
+	if err != nil {
+		return err
+	}
+	w.queue = w.queue[:0]
+	for i := range w.results[:got] {
+		w.complete(&w.results[i])
+	}
+	return nil
+}
+
+// Close cancels what is in flight, waits for its end and gives the ring back. What had not been
+// returned by Wait is not returned any more. Only the window's goroutine may call it.
+func (w *Window) Close() error {
+	if w.closed {
+		return ErrClosed
+	}
+	w.closed = true
+	err := w.drain()
+	w.unwatch()
+	w.engine.windows.discard(w)
+	return err
+}
+
+// drain cancels and waits.
+func (w *Window) drain() error {
+	if w.broken != nil {
+		return w.broken
+	}
+	for w.inFlight > 0 {
+		w.engine.windows.cancelOne(w)
+		if _, err := w.Wait(w.inFlight); err != nil {
+			return err
+		}
+	}
+	return w.settle()
+}

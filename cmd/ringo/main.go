@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Command ringo copies, prints and serves files by io_uring.
+// Command ringo copies, prints and serves files by io_uring, and measures storage.
 //
 // Every subcommand has its own file; this one has what they share: the exit codes, the flags and how errors are printed.
-// Exit codes: 0 done, 1 the work failed, 2 wrong usage. Results go to stdout, everything else to stderr.
+// Exit codes: 0 done, 1 the work failed, 2 wrong usage; those of bench are fio's. Results go to stdout, everything else
+// to stderr.
 package main
 
 import (
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 func newRootCommand() (root *cobra.Command, started *bool) {
 	root = &cobra.Command{
 		Use:           "ringo",
-		Short:         "Serve, print and copy files by io_uring",
+		Short:         "Serve, print and copy files by io_uring, and measure storage",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          refuseUnknown,
@@ -78,8 +79,8 @@ func newRootCommand() (root *cobra.Command, started *bool) {
 	root.PersistentFlags().String("backend", defaultBackend(),
 		"how to do I/O: "+strings.Join(backends, ", ")+" (or RINGO_BACKEND)")
 	_ = root.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions(backends, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(newServeCommand(), newCatCommand(), newCpCommand(), newProbeCommand(), newVersionCommand(),
-		newCompletionCommand())
+	root.AddCommand(newServeCommand(), newCatCommand(), newCpCommand(), newBenchCommand(), newProbeCommand(),
+		newVersionCommand(), newCompletionCommand())
 	started = new(bool)
 	noteStart(root, started)
 	return root, started

@@ -12,12 +12,13 @@ import (
 
 // A builder makes jobs of sections.
 type builder struct {
-	sections []section
-	set      []setting                   // --set: for every job, above all else
-	engines  []EngineOptions             // of --engine, to know whose options may be given
-	lookup   func(string) (string, bool) // the environment
-	readOnly bool
-	strict   bool // --warnings-fatal
+	sections  []section
+	set       []setting                   // --set: for every job, above all else
+	engines   []EngineOptions             // of --engine, to know whose options may be given
+	lookup    func(string) (string, bool) // the environment
+	readOnly  bool
+	strict    bool // --warnings-fatal
+	parseOnly bool // files and directories may be those of another machine
 
 	notes *notes
 	errs  []error
@@ -148,7 +149,7 @@ func (b *builder) store(d *draft, s *section, c choice) {
 
 func (b *builder) tryStore(d *draft, c choice) error {
 	if c.option.Class == Refused {
-		return &reasonError{ErrRefused, "is not supported: " + c.option.Why}
+		return &reasonError{ErrRefused, "refused: " + c.option.Why}
 	}
 	v, err := c.option.parse(c.value, c.bare, d.KBBase)
 	if err != nil {

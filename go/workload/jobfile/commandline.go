@@ -27,7 +27,7 @@ func ParseCommandLine(words []string, environment Environment) (*Plan, error) {
 	c.read()
 	c.usePreset()
 	if c.plan.Print != "" || c.plan.Version {
-		return c.plan, errors.Join(c.errs...)
+		return c.plan, joinInOrder(c.errs)
 	}
 	r := &reader{stdin: environment.Stdin, only: c.only, sections: c.sections, notes: c.notes}
 	for i, name := range c.files {
@@ -35,7 +35,7 @@ func ParseCommandLine(words []string, environment Environment) (*Plan, error) {
 	}
 	r.readPreset(c.preset, len(c.files))
 	b := &builder{sections: r.sections, set: c.set, lookup: environment.Lookup, readOnly: c.plan.ReadOnly,
-		strict: c.strict, notes: c.notes, errs: append(c.errs, r.errs...)}
+		strict: c.strict, parseOnly: c.plan.ParseOnly || c.plan.ShowCmd, notes: c.notes, errs: append(c.errs, r.errs...)}
 	c.plan.Arms = b.buildArms(c.engines, c.matrix)
 	c.plan.Commands = commands(b, len(c.files))
 	b.noteInertOptions()
@@ -43,7 +43,7 @@ func ParseCommandLine(words []string, environment Environment) (*Plan, error) {
 	if len(b.errs) == 0 && len(c.plan.Arms[0].Jobs) == 0 && !c.plan.ParseOnly && !c.plan.ShowCmd {
 		b.fail(&reasonError{ErrNoJobs, c.noJobs()})
 	}
-	return c.plan, errors.Join(b.errs...)
+	return c.plan, joinInOrder(b.errs)
 }
 
 func (c *commandLine) noJobs() string {

@@ -207,8 +207,11 @@ func storeBlockSize(d *draft, v value) error {
 
 func storeBlockRange(d *draft, v value) error {
 	parts := strings.Split(v.text, ",")
-	if len(parts) > int(Directions) {
+	switch {
+	case len(parts) > int(Directions):
 		return fmt.Errorf("takes at most %d ranges, not %d", Directions, len(parts))
+	case strings.Trim(v.text, ", ") == "":
+		return errors.New("has no range; write LOW-HIGH")
 	}
 	for i, part := range parts {
 		if part = strings.TrimSpace(part); part == "" {

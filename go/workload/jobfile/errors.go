@@ -3,8 +3,10 @@
 package jobfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A Position is a place in a job file, or on the command line where File is empty.
@@ -60,3 +62,27 @@ type reasonError struct {
 
 func (e *reasonError) Error() string { return e.text }
 func (e *reasonError) Unwrap() error { return e.kind }
+
+// joinInOrder joins errors by where they are: the command line, then each file from its top.
+func joinInOrder(errs []error) error {
+	files := map[string]int{"": -1}
+	place := func(err error) (file, line int) {
+		var e *Error
+		if !errors.As(err, &e) {
+			return len(errs), 0
+		}
+		if _, seen := files[e.Source.File]; !seen {
+			files[e.Source.File] = len(files)
+		}
+		return files[e.Source.File], e.Source.Line
+	}
+	for _, err := range errs {
+		place(err) // Files are in the order in which they were met.
+	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		fileA, lineA := place(a)
+		fileB, lineB := place(b)
+		return cmp.Or(cmp.Compare(fileA, fileB), cmp.Compare(lineA, lineB))
+	})
+	return errors.Join(errs...)
+}

@@ -5,13 +5,15 @@ package jobfile
 import (
 	"bufio"
 	"bytes"
-	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -25,7 +27,7 @@ type verdict struct {
 // A fioSection is a section as fio understood it.
 type fioSection struct {
 	name     string
-	numbers  map[string][]int64 // the numbers read for an option, by its canonical name
+	numbers  map[string][]int64 // the numbers read for an option, by its canonical name; floats times a million
 	preamble string             // the line that fio prints for a job, after all its rules
 	group    int
 }
@@ -50,9 +52,10 @@ func askFio(t *testing.T, texts []string) []verdict {
 // askTogether gives the verdicts up to the first text that fio refuses.
 func askTogether(t *testing.T, texts []string) []verdict {
 	t.Helper()
+	texts = texts[:min(len(texts), 20)] // Every refusal starts another process for the rest.
 	dir := t.TempDir()
 	args := []string{"--debug=parse"}
-	for i, text := range append(texts, stop) {
+	for i, text := range slices.Concat(texts, []string{stop}) {
 		name := filepath.Join(dir, strconv.Itoa(i))
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -68,6 +71,13 @@ func askTogether(t *testing.T, texts []string) []verdict {
 	if err == nil {
 		t.Fatalf("fio ran where it should have stopped:\n%s\n%s", stdout, stderr.String())
 	}
+	if status, ok := command.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		// It takes all that it has not printed along. Which text was it?
+		if len(texts) > 1 {
+			return askTogether(t, texts[:len(texts)/2])
+		}
+		return []verdict{{message: "fio was killed: " + status.Signal().String() + "\n" + stderr.String()}}
+	}
 	files := bytes.Split(stdout, []byte("Parsing ini file "))[1:]
 	var verdicts []verdict
 	for _, out := range files[:min(len(files), len(texts))] {
@@ -82,19 +92,25 @@ func askTogether(t *testing.T, texts []string) []verdict {
 var (
 	sectionLine  = regexp.MustCompile(`^parse +\d+ +Parsing section \[(.*)\]$`)
 	optionLine   = regexp.MustCompile(`^parse +\d+ +handle_option=([^,]*), ptr=`)
+	floatLine    = regexp.MustCompile(`^parse +\d+ +out=(\d+\.\d+)$`)
+	defaultsLine = regexp.MustCompile(`^parse +\d+ +filling default options$`)
+	initLine     = regexp.MustCompile(`^parse +\d+ +init options$`)
 	valueLine    = regexp.MustCompile(`^parse +\d+ +ret=(\d+), out=(-?\d+)$`)
 	preambleLine = regexp.MustCompile(`^(.*): \(g=(\d+)\): (rw=.*)$`)
 )
 
 func readFioOutput(out []byte) []fioSection {
 	var sections []fioSection
-	option := ""
+	option, inDefaults, afterInit := "", false, false
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		line := lines.Text()
 		if m := sectionLine.FindStringSubmatch(line); m != nil {
 			sections = append(sections, fioSection{name: m[1], numbers: map[string][]int64{}})
+			inDefaults = false
 		}
-		if len(sections) == 0 {
+		inDefaults = inDefaults || defaultsLine.MatchString(line) && !afterInit // The defaults of the next file.
+		afterInit = initLine.MatchString(line)                                  // Those of an engine come behind this line.
+		if len(sections) == 0 || inDefaults {
 			continue
 		}
 		last := &sections[len(sections)-1]
@@ -114,6 +130,10 @@ func readFioOutput(out []byte) []fioSection {
 				last.numbers[option] = append(last.numbers[option], noNumber)
 			}
 		}
+		if m := floatLine.FindStringSubmatch(line); m != nil {
+			f, _ := strconv.ParseFloat(m[1], 64)
+			last.numbers[option] = append(last.numbers[option], int64(math.Round(f*1e6)))
+		}
 		if m := preambleLine.FindStringSubmatch(line); m != nil {
 			last.group, _ = strconv.Atoi(m[2])
 			last.preamble = m[3]
@@ -124,9 +144,3 @@ func readFioOutput(out []byte) []fioSection {
 
 // noNumber stands for an empty place in a list.
 const noNumber = -1 << 62
-
-func TestAskFio(t *testing.T) {
-	for _, v := range askFio(t, []string{"[a]\nbs=4k,8k\nioengine=null\nsize=1m", "[a]\nfoo=1", "[b]\nioengine=null\nrw=randrw\nsize=50%"}) {
-		fmt.Printf("%+v\n", v)
-	}
-}

@@ -3,6 +3,7 @@
 package jobfile
 
 import (
+	"os"
 	"slices"
 	"time"
 )
@@ -108,6 +109,11 @@ func (b *builder) finishDepth(d *draft) {
 }
 
 func (b *builder) finishFiles(d *draft) {
+	for _, dir := range d.Directories {
+		if info, err := os.Stat(dir); !b.parseOnly && (err != nil || !info.IsDir()) {
+			b.wrong(d, "directory", "%s is not a directory", dir)
+		}
+	}
 	if len(d.Filenames) > 0 {
 		d.NumFiles = len(d.Filenames)
 	}

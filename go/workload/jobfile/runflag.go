@@ -50,7 +50,7 @@ func init() { // Not where they are declared: their functions look names up.
 		why := flag.Why
 		switch {
 		case flag.Class == Refused:
-			flag.apply = func(*commandLine, string) error { return &reasonError{ErrRefused, "is not supported: " + why} }
+			flag.apply = func(*commandLine, string) error { return &reasonError{ErrRefused, "refused: " + why} }
 		case flag.Class == Inert:
 			flag.apply = func(*commandLine, string) error { return nil }
 		}
@@ -192,7 +192,7 @@ func applyMatrix(c *commandLine, value string) error {
 	option := Lookup(name)
 	switch {
 	case !found || values == "":
-		return errors.New("needs an option and its values: --matrix OPTION=VALUE,...")
+		return errors.New("needs an option and its values, as in --matrix bs=4k,64k")
 	case option == nil:
 		return &reasonError{ErrUnknown, ErrUnknown.Error() + " " + name + suggestion(nearestOption(name))}
 	case option.Class != Done:

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringo-io/ringo/go/workload/jobfile"
+)
+
+// newBenchCommand reads its words itself: they are fio's, with rules of their own.
+func newBenchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "bench [OPTION...] JOBFILE... | --name=NAME [JOB OPTION...]",
+		Short: "Measure storage with fio's job files and command lines",
+		Long: `Run fio's job files and command lines, on ringo and on what you would use instead.
+
+ringo bench --help lists the options of a run, ringo bench --cmdhelp those of jobs.`,
+		DisableFlagParsing: true,
+		RunE: func(command *cobra.Command, words []string) error {
+			return bench(command, words)
+		},
+	}
+}
+
+func bench(command *cobra.Command, words []string) error {
+	plan, err := jobfile.ParseCommandLine(words, jobfile.Environment{Stdin: os.Stdin, Lookup: os.LookupEnv})
+	for _, note := range plan.Notes {
+		fmt.Fprintln(os.Stderr, "note: "+note)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitStatus(exitFailed) // As fio, for wrong options too.
+	}
+	switch {
+	case plan.Version:
+		fmt.Println("ringo bench " + versionName())
+		return nil
+	case plan.Print != "":
+		_, err := fmt.Print(plan.Print)
+		return err
+	case plan.ShowCmd:
+		for _, line := range plan.Commands {
+			fmt.Println(line)
+		}
+		return nil
+	case plan.ParseOnly:
+		return nil
+	}
+	return errors.New("running jobs is not possible yet; use --parse-only or --showcmd")
+}

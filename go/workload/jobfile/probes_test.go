@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+
+package jobfile
+
+import (
+	"slices"
+	"strings"
+)
+
+// optionProbes asks about every option of the table: values that its kind allows, and values that it does not.
+func optionProbes() (probes []probe) {
+	for i, option := range options {
+		if option.Ours || unaskable[option.Name] {
+			continue
+		}
+		for _, setting := range settingsFor(option, i) {
+			p := probe{text: aroundOption(option, setting), differs: meant[setting]}
+			if option.Class == Refused && !fioRefusesToo[option.Name] {
+				p.differs = option.Why
+			}
+			if option.Kind == Integer && strings.HasSuffix(setting, "=-7") && option.Class != Refused && option.Min < 40 {
+				p.differs = "a negative number where it makes no sense; fio takes it for a very large one"
+			}
+			probes = append(probes, p)
+		}
+	}
+	return probes
+}
+
+// meant are differences about single values: fio takes them, ringo refuses.
+var meant = map[string]string{
+	"zonemode=zbd":           whyNoZBD,
+	"mem=mmapshared":         "it needs a file behind a colon, and such buffers are not supported",
+	"io_submit_mode=offload": "not supported",
+	"verify=pattern":         "it needs verify_pattern; without one fio has nothing to verify",
+}
+
+// fioRefusesToo are options that Debian's fio does not know, has removed, or dies of.
+var fioRefusesToo = map[string]bool{"gpu_dev_id": true, "percentage_sequential": true, "rwmixcycle": true,
+	"merge_blktrace_file": true}
+
+// unaskable are options of which fio takes no value of ours, or which would have an effect at once.
+var unaskable = map[string]bool{"ioscheduler": true}
+
+// settingsFor are lines for an option: all good values, and one bad one, another for each option of a kind.
+func settingsFor(o *Option, turn int) []string {
+	values := map[Kind][]string{
+		Text:    {"some"},
+		Boolean: {"0", "1"},
+		Flag:    {"0", "1"},
+		Integer: {"7", "2k", "0x20"},
+		Bytes:   {"8192", "64k", "1mb", "2MiB", "0x4000"},
+		Share:   {"67108864", "64m", "1g", "50%"},
+		Seconds: {"9", "9s", "2m", "1h", "3000ms", "2000000us"},
+		Micros:  {"9", "9us", "3ms", "1s"},
+		Choice:  slices.Clone(o.Values),
+		Floats:  {"50", "10:99.5"},
+	}[o.Kind]
+	bad := map[Kind][]string{Text: {""}, Boolean: {"2", "yes", ""}, Flag: {"yes"}, Integer: {"none", "", "-7"},
+		Bytes: {"none", ""}, Share: {"none", ""}, Seconds: {"none", ""}, Micros: {"none", ""}, Choice: {"nonsense", ""},
+		Floats: {"101", "none"}}[o.Kind]
+	if bad != nil {
+		values = append(values, bad[turn%len(bad)])
+	}
+	if custom := customValues[o.Name]; custom != nil {
+		values = custom
+	}
+	if o.Class == Refused {
+		values = []string{"1"}
+		if given := refusedValues[o.Name]; given != "" {
+			values = []string{given}
+		}
+	}
+	if o.PerDirection && o.Class == Done {
+		values = append(values, "16k,32k", "16k,,64k", "16k,32k,")
+		if o.Kind == Micros || o.Max == 100 {
+			values = append(values[:len(values)-3], "16,32", "16,,64", "16,32,")
+		}
+	}
+	lines := make([]string, 0, len(values)+1)
+	for _, value := range values {
+		lines = append(lines, o.Name+"="+value)
+	}
+	if o.Class != Refused && (o.Kind == Flag || turn%4 == 0 || o.Min == bareAllowed) {
+		lines = append(lines, o.Name)
+	}
+	if o.Class == Done {
+		for _, alias := range o.Aliases {
+			lines = append(lines, alias+"="+values[0])
+		}
+	}
+	return lines
+}
+
+// aroundOption makes a whole job text around a setting, with what it needs beside it.
+func aroundOption(o *Option, setting string) string {
+	engine := "null"
+	if slices.Contains(o.Engines, EngineLibaio) {
+		engine = "libaio"
+	}
+	if slices.Contains(o.Engines, EngineRingo) {
+		engine = "io_uring"
+	}
+	lines := []string{"[job]", "size=64m"}
+	if o.Name != "ioengine" {
+		lines = append(lines, "ioengine="+engine)
+	}
+	return strings.Join(append(append(lines, beside[o.Name]...), setting), "\n") + "\n"
+}
+
+// beside is what an option needs not to be changed by a rule.
+var beside = map[string][]string{
+	"openfiles": {"nrfiles=8192"}, "zonesize": {"zonemode=strided"}, "zonerange": {"zonemode=strided", "zonesize=4k"},
+	"zoneskip": {"zonemode=strided", "zonesize=4k"}, "zonemode": {"zonesize=0"}, "ba": {"rw=randread"},
+	"iodepth_batch": {"iodepth=4096"}, "iodepth_batch_complete_min": {"iodepth=4096"},
+	"iodepth_batch_complete_max": {"iodepth=4096"}, "iodepth_low": {"iodepth=4096"}, "thinktime_spin": {"thinktime=10s"},
+	"time_based": {"runtime=1"}, "hipri": {"direct=1"}, "wait_for": {"[x]", "ioengine=null", "size=1m"},
+	"verify_interval": {"bs=1m"}, "verify_offset": {"bs=1m"},
+}
+
+// customValues are values of options whose form is their own, and of options whose kind's values would not do.
+var customValues = map[string][]string{
+	"ioengine":        {"null", "psync", "sync", "libaio", "io_uring", "nonsense", ""},
+	"filename":        {"/tmp/a", "/tmp/a:/tmp/b", `/tmp/a\:b`, ""},
+	"directory":       {"/tmp", "/tmp:/usr", ""},
+	"filename_format": {"f.$jobnum", ""},
+	"name":            {"other", ""}, "wait_for": {"nobody", ""},
+	"exec_prerun": {"true", ""}, "exec_postrun": {"true", ""}, "description": {"some words", ""},
+	"numjobs":    {"1", "3", "none", ""},
+	"nrfiles":    {"1", "7", "2k", "none", ""},
+	"rw":         {"read", "write", "randread", "randwrite", "rw", "readwrite", "randrw", "randread:8", "read:4k", "write:-8k", "rad", "READ", ""},
+	"bs":         {"4096", "64k", "1mb", "2MiB", "0x4000", "4k,8k", "4k,,16k", "4k,8k,", ",8k", "none", "0", ""},
+	"bsrange":    {"4k-8k", "8k-4k", "4k:8k", "4k-8k,16k-32k", "4k-8k,16k-32k,1k-2k", "4k", "none", ""},
+	"bssplit":    {"4k/50:8k/50", "4k/10:8k/:16k/", "4k:8k", "4k/20:8k/80,16k/100", "4k/1,8k/1,16k/1", "none/50"},
+	"randseed":   {"7", "0x10", "none", ""},
+	"number_ios": {"7", "2k", "none", ""},
+	"filesize":   {"1m", "1m-2m", "1m:2m", "1m,2m", "none", "0", ""},
+	"startdelay": {"9", "5-9", "5s,9s", "2m", "none", ""},
+	"random_distribution": {"random", "zipf", "zipf:1.2", "zipf:1.2:0.5", "pareto:0.3", "normal:20", "zipf:1", "pareto:1",
+		"normal:100", "normal:20:2", "zipf:x", "nonsense"},
+	"file_service_type": {"random", "random:5", "roundrobin:3", "sequential", "zipf:1.2", "pareto", "normal:10", "gauss",
+		"nonsense", "pareto:2"},
+	"percentage_random": {"0", "50", "100", "101", "50,60", "50,,60", "50,60,", "none"},
+	"buffer_pattern":    {`0xdeadbeef`, `"abc"`, `-1024`, `66`, `"123"0xFFeeCC`, `0xff0x14`, `%o`, `"abc`, ``},
+	"verify_pattern":    {`0xdeadbeef`, `"abc"%o-12`, `%o0xdeadbeef%o`, `"abc`, ``},
+	"mem":               {"malloc", "shm", "mmap", "mmapshared", "nonsense"},
+	"ignore_error":      {"EIO", "EIO:ENOSPC,5", ",ENOSPC", "5:28", "EWHAT"},
+	"cpus_allowed":      {"0", "0-1", "0,1", "9999"},
+	"cpumask":           {"1", "3", "none"},
+	"write_bw_log":      {"log"}, "write_lat_log": {"log"}, "write_iops_log": {"log"}, "write_hist_log": {"log"},
+	"iodepth":     {"1", "7", "2k", "0x20", "0", "-7", "none", ""},
+	"nonvectored": {"-1", "0", "1", "none"}, "uncached": {"0", "1", "none"}, "sqthread_poll_cpu": {"0", "1", "none"},
+	"log_hist_coarseness": {"0", "6", "none"}, "significant_figures": {"1", "10", "11", "0"},
+	"log_entries":     {"1024", "1m", "1023", "none"},
+	"verify_interval": {"80", "4k", "512", "79", "none"}, "verify_offset": {"40", "128", "39", "none"},
+	"hugepage-size": {"2m", "none"}, "gtod_cpu": {"0", "none"},
+	"fsync": {"0", "32", "1k", "none"}, "fdatasync": {"0", "32", "1k", "none"},
+	"buffer_compress_percentage": {"0", "50", "100", "101", "none"}, "dedupe_percentage": {"0", "50", "100", "101", "none"},
+	"rwmixread": {"0", "75", "100", "101", "none"}, "rwmixwrite": {"0", "75", "100", "101", "none"},
+	"thinktime": {"0", "10", "10us", "3ms", "1s", "none"},
+	"size":      {"67108864", "64m", "1g", "50%", "1%", "100%", "none", "", "1k"},
+	"threads":   {"4"},
+}
+
+// refusedValues are values that fio takes for options that ringo refuses.
+var refusedValues = map[string]string{
+	"sync_file_range": "write:8", "steadystate": "iops:2%", "latency_percentile": "99", "merge_blktrace_scalars": "50",
+	"merge_blktrace_iters": "1", "cgroup_weight": "500", "log_compression": "64k", "log_compression_cpus": "0",
+	"verify_async_cpus": "0", "numa_cpu_nodes": "0", "numa_mem_policy": "local", "lockfile": "none", "dedupe_mode": "repeat",
+	"opendir": "/usr/share/doc/fio", "write_hint": "short", "replay_skip": "trim", "cmd_type": "nvme",
+	"cmdprio_class": "1", "cmdprio_bssplit": "4k/50", "zone_reset_threshold": "0.5", "zone_reset_frequency": "0.5",
+}

@@ -38,29 +38,33 @@ type clone struct {
 	state    atomic.Int32 // a letter of the status line
 
 	source *source
-	meter  meter
+	meters atomic.Pointer[[]meter] // one per lane
 	stats  stats.Job
 	logs   *logs
-	mu     sync.Mutex // guards failure, and stats while lanes are merged
-	error  int
-	reason string
-	// When the measured part began and how long it took, per direction, in ns of the clock.
-	measureFrom atomic.Int64
-	usage       stats.Usage
+
+	mu         sync.Mutex // guards what follows, and stats while the clone runs
+	error      int
+	reason     string
+	errors     uint64 // that did not end the clone, beside those of the lanes
+	firstError int
+	// Usage before the measured part, and in it.
+	threadBefore, processBefore, usage stats.Usage
+	finished                           bool                     // stats are complete
+	published                          map[*recorder]*stats.Job // by lanes still at work, for a snapshot
+	wanted                             atomic.Uint64            // counts the snapshots asked for
+	rampOnce                           sync.Once
+	startedAt, measureFrom             atomic.Int64 // when I/O and when the measured part began, by the clone's clock
 }
 
 func newClone(r *run, job *jobfile.Job, index, number int) (*clone, error) {
 	c := &clone{run: r, job: job, index: index, number: number, ended: make(chan struct{}), quit: make(chan struct{}),
-		base: time.Now()}
+		base: time.Now(), published: make(map[*recorder]*stats.Job)}
 	c.phase = r.phaseOf(job, index)
 	c.seed = job.RandSeed
 	if !job.RandRepeat {
 		c.seed = entropy()
 	}
-	c.other = c.seed
-	if !job.AllRandRepeat {
-		c.other = entropy()
-	}
+	c.other = c.seed ^ 0x5bd1e995
 	c.seed, c.other = generate.SeedOf(c.seed, number), generate.SeedOf(c.other, number)
 	c.state.Store('P')
 	c.targets()
@@ -125,8 +129,8 @@ func (c *clone) delay() bool {
 	return !c.stopping.Load()
 }
 
-// run does the clone's whole work, on a thread of its own.
-func (c *clone) run() {
+// perform does the clone's whole work, on a thread of its own.
+func (c *clone) perform() {
 	runtime.LockOSThread() // Never unlocked: its affinity may have been changed, and usage is counted by thread.
 	c.state.Store('I')
 	defer c.state.Store('_')
@@ -161,29 +165,28 @@ func (c *clone) runHere() {
 	}
 	defer c.close()
 	c.phase.enter()
-	before := host.ProcessUsage()
-	thread := host.ThreadUsage()
 	work, err := c.newWork()
 	if err != nil {
 		c.failWith(err)
 		return
 	}
-	c.logs = newLogs(c)
+	c.threadBefore, c.processBefore = host.ThreadUsage(), host.ProcessUsage()
 	started := c.now()
+	c.startedAt.Store(started)
 	c.measureFrom.Store(started)
-	sampling := c.sample()
 	stopTimers := c.startTimers()
+	sampled := c.sample()
 	c.passes(work)
 	c.syncAtEnd()
 	stopTimers()
-	sampling()
-	c.stats.Elapsed = time.Duration(c.now() - started)
+	sampled()
 	work.close()
-	if work.ownThread() {
-		c.usage = host.ThreadUsage().Since(thread)
+	if work.own {
+		c.usage = host.ThreadUsage().Since(c.threadBefore)
 	} else {
-		c.usage = host.ProcessUsage().Since(before)
+		c.usage = host.ProcessUsage().Since(c.processBefore)
 	}
+	c.stats.Elapsed = time.Duration(c.now() - started)
 	c.finish(work)
 	if err := c.logs.write(); err != nil {
 		c.failWith(err)
@@ -196,7 +199,11 @@ func (c *clone) startTimers() (stop func()) {
 	if c.job.RampTime > 0 {
 		c.ramping.Store(true)
 		c.state.Store('/')
-		timers = append(timers, time.AfterFunc(c.job.RampTime, func() { c.ramping.Store(false) }))
+		timers = append(timers, time.AfterFunc(c.job.RampTime, func() {
+			c.measureFrom.Store(c.now())
+			c.ramping.Store(false)
+			c.state.Store(c.letter())
+		}))
 	}
 	if c.job.Runtime > 0 {
 		timers = append(timers, time.AfterFunc(c.job.RampTime+c.job.Runtime, c.stop))
@@ -210,20 +217,18 @@ func (c *clone) startTimers() (stop func()) {
 
 // passes does the workload once, or as often as asked, or until time is up.
 func (c *clone) passes(w *work) {
-	for pass := 0; ; pass++ {
+	for pass := 1; ; pass++ {
 		c.state.Store(c.letter())
-		if !c.job.Verify.Only() {
-			from := c.now()
-			w.io()
-			c.addDuration(from, c.job.Pattern.Reads, c.job.Pattern.Writes)
-		}
-		if c.verifiesAfter() && !c.failed() && (!c.stopping.Load() || c.error == 0 && c.terminated() == "" && false) {
+		from := c.now()
+		w.io()
+		c.addDuration(from, c.job.Pattern.Reads, c.job.Pattern.Writes)
+		if c.verifiesAfter() && !c.stopping.Load() {
 			c.state.Store('V')
 			from := c.now()
 			w.verify()
 			c.addDuration(from, true, false)
 		}
-		again := pass+1 < max(c.job.Loops, 1) || c.job.TimeBased && c.job.Runtime > 0
+		again := pass < c.job.Loops || c.job.TimeBased && c.job.Runtime > 0
 		if c.stopping.Load() || !again {
 			return
 		}
@@ -231,7 +236,24 @@ func (c *clone) passes(w *work) {
 	}
 }
 
-func (c *clone) verifiesAfter() bool { return false }
+// verifiesAfter says that what was written is read back.
+func (c *clone) verifiesAfter() bool {
+	v := &c.job.Verify
+	return v.Checksum != jobfile.VerifyNone && v.After && c.job.Pattern.Writes
+}
+
+// countError counts an error that does not end the clone.
+func (c *clone) countError(errno syscall.Errno) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.errors++
+	if c.firstError == 0 {
+		c.firstError = int(errno)
+	}
+}
+
+// syncs says that the job has syncs among its I/Os, which are always timed.
+func (c *clone) syncs() bool { return c.job.FsyncEvery > 0 || c.job.FdatasyncEvery > 0 }
 
 func (c *clone) addDuration(from int64, reads, writes bool) {
 	from = max(from, c.measureFrom.Load())
@@ -280,3 +302,6 @@ func pathless(err error) error {
 	}
 	return err
 }
+
+// runFio does the work by the installed fio.
+func (c *clone) runFio() {}

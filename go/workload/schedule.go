@@ -65,7 +65,7 @@ func (r *run) schedule() {
 				<-earlier.ended
 			}
 			if c.delay() {
-				c.run()
+				c.perform()
 			}
 			r.exitOthers(c)
 		}()

@@ -30,6 +30,8 @@ type Options struct {
 	AggregateLog string
 	// Stdout of exec_prerun and of the installed fio, where these have no file of their own.
 	Output io.Writer
+	// Backend of the ringo engine: auto, uring or threads; "": auto.
+	Backend string
 	// LogDirectory is where log files go; "": the working directory.
 	LogDirectory string
 }

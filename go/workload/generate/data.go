@@ -24,7 +24,7 @@ func (d *Data) First(buffer []byte) {
 	switch b := d.buffers; {
 	case b.Data.Bytes != nil:
 		Repeat(buffer, &b.Data, 0)
-	case b.Zero || b.CompressSet && b.Compress == 100:
+	case b.Zero || b.Compress == 100:
 		clear(buffer)
 	default:
 		d.fill(buffer)
@@ -40,8 +40,8 @@ func (d *Data) Next(buffer []byte, offset int64) {
 		if len(b.Data.Offsets) > 0 {
 			Repeat(buffer, &b.Data, offset)
 		}
-	case b.Zero || b.CompressSet && b.Compress == 100:
-	case b.Refill || b.CompressSet || b.Dedupe > 0:
+	case b.Zero || b.Compress == 100:
+	case b.Refill || b.Compress > 0 || b.Dedupe > 0:
 		d.fill(buffer)
 	case b.Scramble:
 		d.scramble(buffer, offset)
@@ -54,7 +54,7 @@ func (d *Data) fill(buffer []byte) {
 		d.state = d.random.Uint64() | 1
 	}
 	state := d.state
-	if !d.buffers.CompressSet || d.buffers.Compress == 0 {
+	if d.buffers.Compress == 0 {
 		scatter(buffer, state)
 		return
 	}

@@ -93,7 +93,8 @@ static void cancel(struct threads *threads, uint64_t token)
 		job_take_out(&threads->timed, job);
 	else if (job->place == JOB_PUSHED)
 		job_take_out(&threads->pushed, job);
-	job_end(threads, job, -ECANCELED, -1);
+	/* What a receive has taken from its socket is not lost. */
+	job_end(threads, job, job->moved > 0 ? (int32_t)job->moved : -ECANCELED, -1);
 }
 
 /* A poll in flight waits for other events from now on. */

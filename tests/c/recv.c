@@ -2,6 +2,8 @@
 /* RECV: into the caller's memory, into provided buffers, once and many times. */
 #include "check.h"
 
+#include <sys/ioctl.h>
+
 enum { SEED = 21, BUFFERS = 8, BUFFER_SIZE = 1024 };
 
 static void test_into_memory(void **state)
@@ -36,6 +38,31 @@ static void test_into_memory(void **state)
 	recv_op.argument = 0;
 	assert_int_equal(engine_result(e, recv_op), 0);
 	close(ends[0]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+/* Bytes that a receive has taken are its result, though it waited for more when it was cancelled.
+ */
+static void test_cancelled_half_way(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(0));
+	char data[16] = {0};
+	int ends[2], left;
+	uint64_t id;
+
+	(void)state;
+	make_pair(ends, 0);
+	id = engine_post(e, OP(.code = RINGO_RECV, .fd = ends[0], .address = ADDRESS(data),
+			       .length = sizeof(data), .argument = MSG_WAITALL));
+	must(write(ends[1], "hello", 5) == 5);
+	do /* until it has taken them */
+		must(ioctl(ends[0], FIONREAD, &left) == 0);
+	while (left > 0 || engine_result(e, OP(.code = RINGO_NOP)) != 0);
+	engine_result(e, OP(.code = RINGO_CANCEL, .argument2 = id));
+	assert_int_equal(engine_wait(e, id).result, 5);
+	assert_memory_equal(data, "hello", 5);
+	close(ends[0]);
+	close(ends[1]);
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 
@@ -158,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_into_memory),
+		cmocka_unit_test(test_cancelled_half_way),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_once_into_a_provided_buffer),
 		cmocka_unit_test(test_many_times),

@@ -119,8 +119,8 @@ test: ## Set up, then run every test that needs no special machine
 		$(MAKE) --no-print-directory -s $$run || failed=1; done; \
 	build/run total $(C_RUNS:%=C/%) $(GO_RUNS:%=Go/%) || failed=1; exit $$failed
 
-test-c: $(C_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
-	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS)
+test-c: $(C_TESTS) $(FAULT_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
+	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS) $(FAULT_TESTS)
 test-c-asan: ## Run the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory test-c SAN=asan
 test-c-tsan: ## Run the C tests under ThreadSanitizer
@@ -132,6 +132,33 @@ $(C_RUNS:%=test-c-%):
 $(OUT)/tests/%: tests/c/%.c $(OUT)/libringo.a
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/c -MF $@.d -o $@ $< $(OUT)/libringo.a -lcmocka $(C_LIBS)
+
+# Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
+# calls.
+FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open
+SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
+	tests/faults/open.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
+SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
+	$(if $(THREADS_ONLY),,io_uring_submit_and_wait io_uring_submit_and_get_events)
+OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
+	io_uring_register_iowq_max_workers io_uring_register_buf_ring)
+
+$(OUT)/faults/%.o: tests/faults/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests/c $(THREADS_ONLY:1=-DTHREADS_ONLY) -c -o $@ $<
+
+$(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
+	$(CC) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
+
+$(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
+	$(CC) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
+
+SEED ?= $(shell date +%s)
+OPS ?= 1000000
+SOAK_BACKENDS = $(if $(THREADS_ONLY),,uring) threads
+
+soak: $(OUT)/faults/soak ## Run OPS random ops with injected faults on each backend; SEED, SAN and CC choose how
+	@for backend in $(SOAK_BACKENDS); do $(NO_ASLR) $< $(SEED) $(OPS) $$backend || exit 1; done
 
 test-go: ## Run the Go tests once; `make test` repeats them in the ways of the next lines
 	@$(MAKE) --no-print-directory test-go-plain
@@ -158,7 +185,7 @@ build/run: $(wildcard tests/run/*.go)
 # The sanitizers of gcc 12 and clang 14 cannot place their shadow where a kernel randomises 32 bits of an address.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
--include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d)
+-include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d
 
 bench: bin/ringo build/bench/nop ## Run the benchmarks side by side; BENCH names some of "nop readfiles serve"
 	@.ci/setup bench
@@ -188,7 +215,7 @@ check-format: ## clang-format and gofmt; `make format` mends what they find
 
 check-c: ## Warnings are errors, in gcc and in clang; ringo.h compiles by itself
 	@for cc in gcc clang; do \
-		for file in $(wildcard csrc/*.c csrc/ringo.h tests/c/*.c); do \
+		for file in $(wildcard csrc/*.c csrc/ringo.h tests/c/*.c tests/faults/*.c); do \
 			$$cc -O2 $(C_FLAGS) $(C_WARNINGS) -Werror -Icsrc -Itests/c -x c -c -o /dev/null $$file || failed=1; done; done; \
 	[ -z "$$failed" ]
 
@@ -221,4 +248,4 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing bench check $(CHECKS:%=check-%) format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench check $(CHECKS:%=check-%) format help

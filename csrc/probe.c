@@ -32,7 +32,8 @@ int ringo_probe(struct ringo_features *features)
 		.uring_error = ret};
 	(void)snprintf(features->liburing, sizeof(features->liburing), "%s", backend_uring.library);
 	for (int code = 0; code < RINGO_CODE_COUNT; code++)
-		features->supported[code] = support_of(ret == 0 ? &ring : NULL, &op_rows[code]);
+		features->supported[code] =
+			(uint8_t)support_of(ret == 0 ? &ring : NULL, &op_rows[code]);
 	if (ret == 0) {
 		ring.backend->describe(&ring, features);
 		ring_close(&ring);

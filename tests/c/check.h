@@ -68,6 +68,15 @@ static inline uint32_t chosen_backend(void)
 	return strcmp(name, "threads") == 0 ? RINGO_BACKEND_THREADS : RINGO_BACKEND_URING;
 }
 
+/* Whether backend uring can be opened here. */
+static inline bool has_uring(void)
+{
+	struct ringo_features features;
+
+	must(ringo_probe(&features) == 0);
+	return features.uring_error == 0;
+}
+
 /* Exit code 77: nothing of this program can be tested here. */
 static inline void skip_program(const char *why)
 {

@@ -1,6 +1,7 @@
 package fileserver
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/ringo-io/ringo/go/ringo"
@@ -76,12 +77,19 @@ type conn struct {
 
 	lingered int
 	acked    uint64 // when progress was last looked at
+
+	began int64      // when the present request was complete, ns since the epoch
+	moved int64      // of a piece that could not be sent whole
+	peer  netip.Addr // once it was asked for
 }
 
 var _ ringo.Handler = (*conn)(nil)
 
 // Opened implements ringo.Handler.
-func (c *conn) Opened(rc *ringo.Conn) { rc.SetTimer(c.service.limits.header) }
+func (c *conn) Opened(rc *ringo.Conn) {
+	c.service.lane(rc.Loop()).accepted.Add(1)
+	rc.SetTimer(c.service.limits.header)
+}
 
 // Data implements ringo.Handler.
 func (c *conn) Data(rc *ringo.Conn, p []byte) {
@@ -174,6 +182,7 @@ func (c *conn) readHead(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 		c.leave(rc, buf)
 		return len(buf), true
 	}
+	c.began = c.responder.clock.now
 	if c.request.hasBody() && !c.request.expect {
 		if len(c.out) > 0 {
 			// The client may hold the body back until it has the answers before.
@@ -207,6 +216,7 @@ func (c *conn) skipBody(rc *ringo.Conn, buf []byte) (used int, waiting bool) {
 
 // refuse answers input that cannot be trusted any further.
 func (c *conn) refuse(rc *ringo.Conn, status int) {
+	c.began = c.responder.clock.now
 	c.headLen = 0 // the head may be incomplete, and nothing of it is needed any more
 	c.lingers = true
 	c.follow(rc, c.responder.failAndClose(&c.request, status, &c.plan))
@@ -250,9 +260,11 @@ func (c *conn) answer(rc *ringo.Conn) {
 // after it.
 func (c *conn) goOnAnswering(rc *ringo.Conn) {
 	if !c.gatherBody(rc) {
+		c.keepToTell(rc)
 		return
 	}
 	c.answering = false
+	c.observed(rc, 0, true)
 	c.closeFile(rc)
 	c.state = reading
 	c.request.reset()
@@ -265,7 +277,7 @@ func (c *conn) goOnAnswering(rc *ringo.Conn) {
 // being sent, and the rest has to wait for it.
 func (c *conn) gatherBody(rc *ringo.Conn) bool {
 	for {
-		if c.plan.fileLen > 0 && !c.appendFile() {
+		if c.plan.fileLen > 0 && !c.appendFile(rc) {
 			c.sendFile(rc)
 			return false
 		}
@@ -306,7 +318,7 @@ const (
 )
 
 // appendFile reads a small body that is in the page cache behind its head.
-func (c *conn) appendFile() bool {
+func (c *conn) appendFile(rc *ringo.Conn) bool {
 	n := c.plan.fileLen
 	have := len(c.out)
 	if c.service.server.RingOnly || n > smallFile || int64(cap(c.out)-have) < n {
@@ -318,6 +330,7 @@ func (c *conn) appendFile() bool {
 	}
 	c.out = c.out[:have+int(n)]
 	c.plan.fileLen = 0
+	c.service.lane(rc.Loop()).read.Add(1)
 	return true
 }
 
@@ -327,6 +340,7 @@ func (c *conn) sendFile(rc *ringo.Conn) {
 	if c.service.unmeasured {
 		c.piece = min(c.piece, min(max(c.service.limits.stallBytes, unmeasuredLeast), unmeasuredMost))
 	}
+	c.service.lane(rc.Loop()).sent.Add(1)
 	c.startSending(rc)
 	rc.Sendfile(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
 }
@@ -356,6 +370,7 @@ func (c *conn) flush(rc *ringo.Conn) {
 func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 	c.out = nil
 	if err != nil || n < c.piece {
+		c.moved = n
 		// A file that became shorter than announced cannot be mended: never pad, never go on.
 		c.close(rc)
 		return
@@ -456,6 +471,10 @@ func (c *conn) Drain(rc *ringo.Conn) {
 
 // Closed implements ringo.Handler.
 func (c *conn) Closed(rc *ringo.Conn, _ error) {
+	if c.answering {
+		c.observed(rc, c.moved+rc.Cut(), false)
+	}
+	c.service.lane(rc.Loop()).ended.Add(1)
 	c.closeProbe(rc)
 	c.closeFile(rc)
 }

@@ -14,6 +14,7 @@ type responder struct {
 	cacheRules cacheRules
 	sharing    sharing
 	clock      clock
+	told       Answer // what OnAnswer is given, so that it costs no memory each time
 }
 
 // newResponder makes a responder for a site whose options have been checked.

@@ -41,6 +41,12 @@ type Server struct {
 	StallTimeout  time.Duration // how long an answer may go on below MinRate; 0: 30 s
 	MinRate       int64         // bytes per second; 0: 1 KiB/s; less: any byte is progress enough
 	DrainTimeout  time.Duration // for answers in progress once ctx has ended; 0: 10 s
+
+	// OnAnswer, unless nil, is told of each answer when it has ended, on the loop's goroutine: what
+	// it waits for, all connections of the loop wait for. It is not told what a Fallback answers.
+	OnAnswer func(*Answer)
+	// Counters, unless nil, count what the server does.
+	Counters *Counters
 }
 
 // EngineOptions are what an engine needs to serve maxConns connections on so many loops.
@@ -70,8 +76,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	defer unix.Close(root)
-	shared := &service{server: s, root: root, how: openHow(s.Options.Symlinks), limits: s.limits(),
+	shared := &service{server: s, root: root, how: openHow(s.Options.Symlinks), limits: s.limits(), counters: s.Counters,
 		unmeasured: ln.Addr().Network() != "tcp"}
+	if shared.counters == nil {
+		shared.counters = new(Counters)
+	}
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
 	}
@@ -156,7 +165,8 @@ type service struct {
 	fallback   *fallback // or nil
 	limits     limits
 	responders []*responder // one per loop
-	unmeasured bool         // nobody can say how much of what was sent has arrived: not TCP
+	counters   *Counters
+	unmeasured bool // nobody can say how much of what was sent has arrived: not TCP
 }
 
 func (s *service) accept(c *ringo.Conn) ringo.Handler {

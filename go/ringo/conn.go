@@ -58,6 +58,7 @@ type Conn struct {
 
 	sending    ticket
 	sendFailed error
+	cut        int64  // what a send had moved that closing cut short
 	chunk      *chunk // path and output memory, while in use
 	lent       bool   // the chunk's output memory is the handler's
 	file       ticket // of OpenFile or StatFile

@@ -76,12 +76,18 @@ func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
 		err = syscall.Errno(completion.Extra)
 	}
 	c.sendFailed = err
-	if !c.closing {
+	if c.closing {
+		c.cut = max(completion.Result, 0)
+	} else {
 		c.handler.Sent(c, max(completion.Result, 0), err)
 	}
 	c.release()
 	c.settle()
 }
+
+// Cut is, for Closed, how many bytes the Send or Sendfile had handed to the kernel that closing cut
+// short; 0 when there was none.
+func (c *Conn) Cut() int64 { return c.cut }
 
 // Acked is how many bytes the peer has acknowledged since the connection began; false where the
 // socket cannot tell (it is not TCP).

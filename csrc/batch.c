@@ -74,26 +74,45 @@ void ringo_batch_cancel(struct ringo_batch *batch)
 		abort();
 }
 
-static bool belongs_in_batch(const struct ringo_op *op)
+/* How many ops from `first` on belong together. */
+static uint32_t chain_length(const struct run *run, uint32_t first)
 {
-	return op->code != RINGO_CANCEL && op->code != RINGO_RETURN_BUFFER &&
-	       !(op->flags & (RINGO_MULTISHOT | RINGO_BUFFER_SELECT));
+	uint32_t end = first;
+
+	while (end < run->count && run->ops[end].flags & LINK_FLAGS)
+		end++;
+	return end + 1 - first;
 }
 
-static void start_op(struct ring *ring, const struct ringo_op *op)
+/* -EINVAL: the last op is linked to nothing; -E2BIG: a chain needs more than `depth`. */
+static int check_chains(const struct ringo_batch *batch, const struct run *run)
 {
-	if (belongs_in_batch(op))
-		ring_start(ring, op, false);
-	else
-		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
+	uint32_t length;
+
+	for (uint32_t i = 0; i < run->count; i += length) {
+		length = chain_length(run, i);
+		if (length > run->count - i)
+			return -EINVAL;
+		if (length > batch->depth)
+			return -E2BIG;
+	}
+	return 0;
 }
 
-static void start_next(struct ringo_batch *batch, struct run *run)
+/* Starts an op, or a chain; false when there is no room for all of it. */
+static bool start_next(struct ringo_batch *batch, struct run *run)
 {
-	struct ringo_op op = run->ops[run->started];
+	uint32_t length = chain_length(run, run->started);
 
-	op.user_data = run->started++;
-	start_op(&batch->ring, &op);
+	if (batch->ring.in_use + length > batch->depth)
+		return false;
+	for (; length > 0; length--) {
+		struct ringo_op op = run->ops[run->started];
+
+		op.user_data = run->started++;
+		ring_start(&batch->ring, &op, false);
+	}
+	return true;
 }
 
 static void collect(struct ringo_batch *batch, struct run *run)
@@ -143,9 +162,9 @@ static int advance(struct ringo_batch *batch, struct run *run)
 	if (run->cancellable)
 		heed_cancel(batch);
 	ring_run_yielded(ring);
-	while (run->started < run->count && ring->in_use < batch->depth &&
-	       ring->completion_count < batch->depth)
-		start_next(batch, run);
+	while (run->started < run->count && ring->completion_count < batch->depth &&
+	       start_next(batch, run))
+		;
 	ring_push_ready(ring);
 	sleep = ring->completion_count == 0 && !has_work(ring);
 	/* Hops that end by themselves may be waited for by the half: fewer wake-ups. */
@@ -185,8 +204,10 @@ int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint3
 {
 	struct run run = {
 		.ops = ops, .completions = completions, .count = count, .cancellable = cancellable};
-	int ret = 0;
+	int ret = check_chains(batch, &run);
 
+	if (ret != 0)
+		return ret;
 	while (run.ended < count && ret == 0) {
 		if (cancellable)
 			ring_arm_doorbell(&batch->ring, batch->doorbell);
@@ -274,6 +295,8 @@ int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint
 	struct ring *ring = &batch->ring;
 	int ret = 0;
 
+	if (count > 0 && ops[count - 1].flags & LINK_FLAGS)
+		return -EINVAL;
 	if (slots_needed(ops, count) > batch->depth - ring->in_use)
 		return -EAGAIN;
 	heed_cancel(batch);
@@ -282,7 +305,7 @@ int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint
 		if (ops[i].code == RINGO_CANCEL)
 			ring_cancel(ring, &ops[i]);
 		else
-			start_op(ring, &ops[i]);
+			ring_start(ring, &ops[i], false);
 	}
 	/* With nothing to submit and enough ended already the kernel need not be entered. */
 	if (count > 0 || ring->completion_count == 0 || ring->completion_count < wait)

@@ -27,7 +27,7 @@
  * which would cost a third of a NOP. */
 struct hop {
 	uint8_t opcode;
-	bool buffer_select;
+	uint8_t sqe_flags;
 	uint16_t ioprio;
 	int32_t fd;
 	uint32_t len;
@@ -43,6 +43,7 @@ enum slot_state {
 	SLOT_KERNEL,  /* its hop is with the backend, which owes a final result */
 	SLOT_PARKED,  /* a receive waiting for a provided buffer */
 	SLOT_YIELDED, /* used its budget of this turn; goes on in the next */
+	SLOT_CHAINED, /* waits for the op before it in its chain, or for the rest of its chain */
 };
 
 /* What an op wants after it was started or advanced. */
@@ -60,6 +61,15 @@ enum step {
 
 /* Results taken from the backend in one turn, at most: bounds the size of a delivery. */
 #define REAP_LIMIT 1024u
+
+/* An op's place in a chain; see chain.c. */
+struct chain_place {
+	uint32_t next; /* slots, or NO_SLOT */
+	uint32_t previous;
+	bool assembling; /* the rest of the chain is still to come */
+	bool linked;     /* the kernel runs the chain */
+	bool silent;     /* ... and gives no result of this one when it succeeds */
+};
 
 struct slot {
 	struct ringo_op op;
@@ -79,12 +89,16 @@ struct slot {
 	bool cleaning;  /* clean-up hops are not cancelled */
 	bool cancel_unsent; /* the submission queue had no room for its cancel yet */
 	bool bounded;       /* its hop in the kernel counts against bounded_limit */
-	int32_t extra;      /* of the final completion */
-	uint32_t flags;     /* of the final completion */
-	int32_t error;      /* of a composite: what it will end with once cleaned up */
-	int32_t file;       /* descriptor a composite has open, or -1 */
-	int32_t directory;  /* WRITEFILE: parent directory, or -1 */
-	union {             /* what the kernel reads or writes while the hop is there */
+	bool chained;       /* `chain` holds */
+	bool unstarted;     /* READY, but its first hop is not filled yet */
+	uint8_t sqe_flags;  /* KERNEL_SQE_* of all its hops */
+	struct chain_place chain;
+	int32_t extra;     /* of the final completion */
+	uint32_t flags;    /* of the final completion */
+	int32_t error;     /* of a composite: what it will end with once cleaned up */
+	int32_t file;      /* descriptor a composite has open, or -1 */
+	int32_t directory; /* WRITEFILE: parent directory, or -1 */
+	union {            /* what the kernel reads or writes while the hop is there */
 		struct kernel_timespec timespec;
 		struct kernel_open_how how;
 		int32_t pipe[2];
@@ -106,6 +120,7 @@ struct op_row {
 	const char *kernel; /* first version with all it needs */
 	uint8_t opcode;     /* probed for, and issued by ops of one hop */
 	bool waits;         /* may wait for others without end: cancelled by a draining stop */
+	bool unlinkable; /* of several hops, or by what is in flight: the kernel cannot chain it */
 	enum step (*start)(struct ring *, struct slot *);
 	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more,
 			     int32_t buffer);
@@ -123,12 +138,16 @@ enum {
 	TOKEN_IGNORED = 1,
 	TOKEN_DOORBELL = 2,
 };
+#define TOKEN_CHAIN_CANCEL 0x80000000u /* | index of a slot */
 
 struct backend {
 	const char *name;
 	const char *library; /* version of what it is built on; "none" */
+	bool links;          /* takes chains; one that does not needs no `room` */
 	int (*open)(struct ring *, const struct ringo_options *, bool shared);
 	void (*close)(struct ring *);
+	/* How many hops can be queued before the next turn. */
+	uint32_t (*room)(const struct ring *);
 	/* Queues a hop; -EBUSY when there is no room before the next turn. */
 	int (*push)(struct ring *, const struct hop *, uint64_t user_data);
 	/* Submits what is queued and waits for `wait_count` results, or `timeout_ns` if >= 0. */
@@ -154,6 +173,15 @@ struct transfer_list {
 	uint32_t count;
 };
 
+/* A chain that is being put together. */
+struct chain {
+	uint32_t head;
+	uint32_t tail;
+	uint16_t last_code;
+	bool open;   /* the next op belongs to it */
+	bool broken; /* one of its ops was refused, or cancelled: none will run */
+};
+
 /* Everything below is touched by the ring's thread only, except `stats` (relaxed atomics). */
 struct ring {
 	const struct backend *backend;
@@ -171,6 +199,9 @@ struct ring {
 	struct slot_list ready;
 	struct slot_list parked;
 	struct slot_list yielded;
+
+	struct chain chains[2]; /* by `own`: of posted ops, and of those that deliver gave */
+	uint32_t chain_limit;   /* ops that the kernel takes as one chain, at most */
 
 	uint32_t bounded_in_kernel; /* hops that end by themselves, kept below the CQ's size */
 	uint32_t bounded_limit;
@@ -195,8 +226,10 @@ struct ring {
 	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
-	bool sigpipe_harmless; /* sendfile(2) to a dead peer would not kill the process */
-	uint64_t supported;    /* kernel opcodes, a bit for each, that the backend has */
+	bool sigpipe_harmless;  /* sendfile(2) to a dead peer would not kill the process */
+	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
+	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
+	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
 	struct ringo_stats stats;
 };
 
@@ -209,21 +242,48 @@ static inline bool error_means_no_uring(int error)
 	return error == -EPERM || error == -ENOSYS || error == -EOPNOTSUPP;
 }
 
-/* slot.c */
-uint64_t slot_token(const struct ring *ring, const struct slot *slot);
-struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
+/* ring.c; `shared`: a batch's ring. */
 int ring_open(struct ring *ring, const struct ringo_options *options, bool shared);
 void ring_close(struct ring *ring);
-void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
+void ring_arm_doorbell(struct ring *ring, int fd);
+
+/* chain.c */
+#define LINK_FLAGS (RINGO_LINK | RINGO_HARDLINK)
+void chain_add(struct ring *ring, const struct ringo_op *op, bool own, int error);
+void chain_close(struct ring *ring, bool own);
+bool chain_push(struct ring *ring, struct slot *head);
+bool chain_can_push(const struct ring *ring, const struct slot *head);
+void chain_result(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer);
+void chain_member_ends(struct ring *ring, struct slot *slot);
+void chain_cancel(struct ring *ring, struct slot *slot);
+void chain_cancel_missed(struct ring *ring, uint32_t index);
+
+/* cancel.c */
+void slot_cancel_alone(struct ring *ring, struct slot *slot);
+void slot_cancel_later(struct ring *ring, struct slot *slot);
+void ring_send_cancels(struct ring *ring);
 void ring_cancel(struct ring *ring, const struct ringo_op *op);
 void ring_stop(struct ring *ring, enum ringo_stop how);
+
+/* slot.c */
+struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own);
+void slot_set_state(struct slot *slot, enum slot_state to);
+void slot_make_ready(struct ring *ring, struct slot *slot);
+bool slot_leave_list(struct ring *ring, struct slot *slot);
+void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer);
+void slot_finish(struct ring *ring, struct slot *slot);
+bool slot_succeeded(const struct slot *slot);
+bool hop_is_bounded(const struct slot *slot);
+void ring_refuse(struct ring *ring, const struct ringo_op *op, bool own, int error);
+uint64_t slot_token(const struct ring *ring, const struct slot *slot);
+struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
+void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
 void ring_push_ready(struct ring *ring);
 bool ring_can_push(const struct ring *ring);
 void ring_run_yielded(struct ring *ring);
 bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
-void ring_arm_doorbell(struct ring *ring, int fd);
 
 static inline void count_up(uint64_t *counter, uint64_t n)
 {

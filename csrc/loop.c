@@ -6,11 +6,13 @@
  *
  *   loop.c       turns: take ops in, submit, wait, reap, deliver
  *   mailbox.c    how other threads hand ops to a loop and wake it
- *   slot.c       ops in flight: the state machine, retries, cancel
+ *   slot.c       ops in flight: the state machine, retries
+ *   cancel.c     asking them to end
  *   ops.c        the table of ops; ops_*.c have what it names: ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
  *   uring.c      backend: requests to SQEs, CQEs to results
  *   threads.c, threads_*.c, plain.c    backend: the same by epoll and plain system calls
+ *   chain.c      ops that run one after the other
  *   ring.c       what a loop and a batch have in common: slots and a backend, opened and closed
  *   buffers.c    provided receive buffers
  *   probe.c      what the kernel and the build offer
@@ -213,6 +215,7 @@ static void loop_intake(struct ringo_loop *loop)
 	for (uint32_t i = 0; i < loop->outbox_count; i++)
 		take_in(loop, &loop->outbox[i], true);
 	loop->outbox_count = 0;
+	chain_close(&loop->ring, true); /* one that its last op links to nothing */
 	if (!holds_back(loop))
 		for (uint32_t n = mailbox_pending(loop->mailbox); n > 0; n--)
 			if (mailbox_take(loop->mailbox, &op))
@@ -293,12 +296,12 @@ static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr
 		at_most(ring->reserve - ring->own_in_use, OUTBOX_CAPACITY - RINGO_SLOTLESS_ROOM);
 	uint32_t ret;
 
+	mailbox_ended(loop->mailbox, ring->ended_posted);
+	ring->ended_posted = 0;
 	if (ring->completion_count == 0 && !loop->again)
 		return;
 	count_up(&ring->stats.deliveries, 1);
 	count_up(&ring->stats.completions, ring->completion_count);
-	mailbox_ended(loop->mailbox, ring->ended_posted);
-	ring->ended_posted = 0;
 	ret = deliver(context, ring->completions, ring->completion_count, loop->outbox, room);
 	ring->completion_count = 0;
 	loop->again = ret & RINGO_DELIVER_AGAIN;

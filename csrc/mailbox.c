@@ -179,6 +179,8 @@ int mailbox_post(struct mailbox *mailbox, const struct ringo_op *ops, uint32_t c
 
 	if (count > mailbox->depth)
 		return -E2BIG;
+	if (count > 0 && ops[count - 1].flags & LINK_FLAGS)
+		return -EINVAL; /* the chain would go on with what another thread posts */
 	for (uint32_t i = 0; i < count; i++)
 		slotless += op_is_slotless(&ops[i]);
 	ret = admit(mailbox, count - slotless);

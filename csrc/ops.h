@@ -58,5 +58,6 @@ enum step nop_start(struct ring *ring, struct slot *slot);
 OP_FUNCTIONS(poll);
 OP_FUNCTIONS(poll_update);
 OP_FUNCTIONS(timeout);
+OP_FUNCTIONS(link_timeout);
 
 #endif

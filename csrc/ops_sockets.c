@@ -182,7 +182,7 @@ static enum step submit_receive(struct slot *slot, struct hop hop)
 	hop.opcode = op_rows[op->code].opcode;
 	hop.fd = op->fd;
 	hop.op_flags = op->argument;
-	hop.buffer_select = op->flags & RINGO_BUFFER_SELECT;
+	hop.sqe_flags = op->flags & RINGO_BUFFER_SELECT ? KERNEL_SQE_BUFFER_SELECT : 0;
 	hop.ioprio = op->flags & RINGO_MULTISHOT ? KERNEL_RECV_MULTISHOT : 0;
 	slot->hop = hop;
 	return STEP_SUBMIT;

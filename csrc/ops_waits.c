@@ -120,3 +120,26 @@ enum step timeout_advance(struct ring *ring, struct slot *slot, int32_t result, 
 		slot->hop.off = op->length - (uint64_t)slot->done;
 	return more ? STEP_DONE : STEP_SUBMIT;
 }
+
+/* LINK_TIMEOUT: by the kernel, when that runs the chain; else a timeout that is cancelled when the
+ * op before it ends. */
+enum step link_timeout_start(struct ring *ring, struct slot *slot)
+{
+	(void)ring;
+	if (!slot->chained)
+		return step_done(slot, -EINVAL);
+	slot->memory.timespec = timespec_of(slot->op.argument2);
+	slot->hop =
+		(struct hop){.opcode = slot->chain.linked ? KERNEL_LINK_TIMEOUT : KERNEL_TIMEOUT,
+			     .fd = -1,
+			     .addr = (uintptr_t)&slot->memory.timespec,
+			     .len = 1};
+	return STEP_SUBMIT;
+}
+
+enum step link_timeout_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			       int32_t buffer)
+{
+	(void)ring, (void)more, (void)buffer;
+	return step_done(slot, result == -ETIME ? 0 : result);
+}

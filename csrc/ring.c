@@ -81,6 +81,10 @@ int ring_open(struct ring *ring, const struct ringo_options *options, bool share
 	memset(ring, 0, sizeof(*ring));
 	ring->turn_budget = options->turn_budget;
 	ring->sigpipe_harmless = sigpipe_is_harmless();
+	/* A batch is a list of ops that end once, and that all have a place for their completion.
+	 */
+	ring->refused_flags = shared ? RINGO_MULTISHOT | RINGO_BUFFER_SELECT : 0;
+	ring->reports_all = shared;
 	ret = slots_open(ring, options, shared);
 	if (ret == 0)
 		ret = open_backend(ring, options, shared);

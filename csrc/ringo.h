@@ -93,6 +93,7 @@ struct ringo_batch;
  *   CONNECT         socket  sockaddr  its size -       -       -           -         -
  *   RECVMSG         socket  msghdr    -        -       -       MSG_*       -         -
  *   POLL_UPDATE     -       -         -        -       -       POLL*       -         user_data
+ *   LINK_TIMEOUT    -       -         -        -       -       -           -         nanoseconds
  *
  * Results beyond the syscall's own:
  *   READ       a read at an offset goes on until `length` bytes or the end of the file; one at -1
@@ -160,6 +161,7 @@ enum ringo_code {
 	RINGO_CONNECT,
 	RINGO_RECVMSG,
 	RINGO_POLL_UPDATE,
+	RINGO_LINK_TIMEOUT,
 	RINGO_CODE_COUNT
 };
 
@@ -176,7 +178,26 @@ enum {
 	RINGO_MULTISHOT = 1 << 0,     /* POLL, TIMEOUT, ACCEPT, RECV, RECVMSG: many completions */
 	RINGO_BUFFER_SELECT = 1 << 1, /* RECV, RECVMSG: into a provided buffer */
 	RINGO_FD2_NONBLOCK = 1 << 2,  /* SENDFILE: the caller knows that fd2 is; saves asking */
+	RINGO_LINK = 1 << 3,          /* the next op starts when this one has succeeded */
+	RINGO_HARDLINK = 1 << 4,      /* ... when this one has ended */
+	RINGO_ASYNC = 1 << 5,         /* ops of one request: a worker's job from the start */
+	RINGO_SKIP_SUCCESS =
+		1 << 6, /* no completion when it succeeds; in a batch, without result */
 };
+
+/*
+ * A chain is some ops of one post, one outbox or one batch that are linked, each to the next. They
+ * run one after the other. When an op of a chain fails, or is short of its `length`, those behind a
+ * RINGO_LINK end with -ECANCELED; those behind a RINGO_HARDLINK run all the same. Each op has its
+ * own completion, in this order. When one of a chain is refused (-EINVAL and the like), or is
+ * cancelled, all of the chain is. The kernel runs a chain by itself where it can. What an op alone
+ * would do more than once, to be complete, it then does once: a transfer may be short, -EAGAIN and
+ * -EINTR (as -ECANCELED) are results. CANCEL and RETURN_BUFFER take no part in chains.
+ *
+ * LINK_TIMEOUT bounds the op before it, which links to it: the op is cancelled when the time is
+ * over. Its own result is 0 then, and -ECANCELED when the op ended in time. The chain goes on with
+ * the next.
+ */
 
 /* `argument` of CANCEL. */
 enum {
@@ -224,6 +245,8 @@ enum {
 	RINGO_MORE = 1 << 0,      /* not the last one of this op */
 	RINGO_BUFFER = 1 << 1,    /* `extra` is the id of a provided buffer, now the caller's */
 	RINGO_FILE_OPEN = 1 << 2, /* READFILE: `extra` is the open file, now the caller's */
+	RINGO_SKIPPED =
+		1 << 3, /* a batch's RINGO_SKIP_SUCCESS: it succeeded, `result` says nothing */
 };
 
 struct ringo_completion {
@@ -336,8 +359,8 @@ enum {
 
 /*
  * Hands `count` ops to the loop, all or none. Any thread. 0; -EAGAIN the loop is full (depth);
- * -E2BIG count exceeds the depth; -ESHUTDOWN the loop is stopping. A bad op is not refused here:
- * it ends with -EINVAL.
+ * -E2BIG count exceeds the depth; -EINVAL the last op is linked to nothing; -ESHUTDOWN the loop is
+ * stopping. A bad op is not refused here: it ends with -EINVAL.
  */
 int ringo_post(struct ringo_loop *loop, const struct ringo_op *ops, uint32_t count, uint32_t flags);
 
@@ -358,9 +381,10 @@ int ringo_batch_open(const struct ringo_options *options, struct ringo_batch **b
 
 /*
  * Runs `count` ops (any number; at most `depth` at once) on the calling thread and returns 0 when
- * all have ended; completions[i] is the final one of ops[i]. Multishot ops, CANCEL and
- * RETURN_BUFFER end with -EINVAL. With `cancellable`, ringo_batch_cancel from another thread ends
- * it early: what has not ended by then ends with -ECANCELED.
+ * all have ended; completions[i] is the final one of ops[i]. -EINVAL: the last op is linked to
+ * nothing; -E2BIG: a chain is longer than the depth. Multishot ops, CANCEL and RETURN_BUFFER end
+ * with -EINVAL. With `cancellable`, ringo_batch_cancel from another thread ends it early: what has
+ * not ended by then ends with -ECANCELED.
  */
 int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		    bool cancellable, struct ringo_completion *completions);
@@ -370,10 +394,11 @@ int ringo_batch_run(struct ringo_batch *batch, const struct ringo_op *ops, uint3
  * when fewer are in flight, or until `timeout_ns` is over (-1: none; 0: only looks), and writes the
  * completions of all that have ended, in the order of their ends, to `completions`, which has room
  * for `depth` and for the CANCELs among the ops. Returns their number. -EAGAIN, and nothing
- * started: more than `depth` would be in flight, CANCELs not counted. What an op names must stay as
- * long as for a loop: to its completion, whichever step brings that. From the first step to
- * ringo_batch_settle all calls must be made by one thread, and ringo_batch_run must not be;
- * ringo_batch_cancel ends what is in flight, and what is started before the window is settled.
+ * started: more than `depth` would be in flight, CANCELs not counted; -EINVAL the last op is linked
+ * to nothing. What an op names must stay as long as for a loop: to its completion, whichever step
+ * brings that. From the first step to ringo_batch_settle all calls must be made by one thread, and
+ * ringo_batch_run must not be; ringo_batch_cancel ends what is in flight, and what is started
+ * before the window is settled.
  */
 int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint32_t count,
 		     uint32_t wait, int64_t timeout_ns, struct ringo_completion *completions);

@@ -16,6 +16,9 @@
  *   PARKED    KERNEL, READY     a buffer is there again                  ring_unpark
  *   YIELDED   KERNEL, READY     the next turn                            ring_run_yielded
  *   YIELDED   YIELDED           ... and its budget is used again         ring_run_yielded
+ *   FREE      CHAINED           one of a chain (chain.c)                 chain_add
+ *   CHAINED   READY             its turn has come                        chain_member_ends
+ *   CHAINED   KERNEL, READY     the kernel takes the chain as one        chain_close
  *   any       FREE              final completion emitted                 slot_finish
  *
  * A cancelled op leaves READY, PARKED and YIELDED at once; in KERNEL it is asked to end, and
@@ -39,12 +42,14 @@ static bool slot_is_ending(const struct slot *slot)
 	return slot->cancelled && !slot->cleaning;
 }
 
-static void slot_set_state(struct slot *slot, enum slot_state to)
+void slot_set_state(struct slot *slot, enum slot_state to)
 {
 	static const uint8_t allowed[] = {
 		[SLOT_FREE] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-			      1 << SLOT_YIELDED | 1 << SLOT_PARKED,
-		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
+			      1 << SLOT_YIELDED | 1 << SLOT_PARKED | 1 << SLOT_CHAINED,
+		[SLOT_CHAINED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
+		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+			       1 << SLOT_YIELDED | 1 << SLOT_PARKED,
 		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
 				1 << SLOT_YIELDED | 1 << SLOT_PARKED,
 		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
@@ -83,20 +88,25 @@ static void list_remove(struct ring *ring, struct slot_list *list, struct slot *
 		ring->slots[slot->next].previous = slot->previous;
 }
 
-static struct slot_list *list_of(struct ring *ring, const struct slot *slot)
+/* Takes a slot that waits in a list out of it; false when it does not. */
+bool slot_leave_list(struct ring *ring, struct slot *slot)
 {
 	switch ((enum slot_state)slot->state) {
 	case SLOT_READY:
-		return &ring->ready;
+		list_remove(ring, &ring->ready, slot);
+		return true;
 	case SLOT_PARKED:
-		return &ring->parked;
+		list_remove(ring, &ring->parked, slot);
+		return true;
 	case SLOT_YIELDED:
-		return &ring->yielded;
+		list_remove(ring, &ring->yielded, slot);
+		return true;
 	case SLOT_FREE:
 	case SLOT_KERNEL:
+	case SLOT_CHAINED:
 		break;
 	}
-	return NULL;
+	return false;
 }
 
 /* The op in flight with this code and user_data, or NULL. */
@@ -111,7 +121,13 @@ struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data)
 
 /* Taking and freeing. */
 
-static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
+/* What of an op's flags goes to all its hops. */
+static uint8_t sqe_flags_of(uint16_t flags)
+{
+	return flags & RINGO_ASYNC ? KERNEL_SQE_ASYNC : 0;
+}
+
+struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
 {
 	uint32_t index = ring->free_head;
 	struct slot *slot;
@@ -132,6 +148,8 @@ static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool
 	slot->attempts = slot->refusals = 0;
 	slot->own = own;
 	slot->polling = slot->cancelled = slot->cleaning = slot->cancel_unsent = false;
+	slot->chained = slot->unstarted = false;
+	slot->sqe_flags = sqe_flags_of(op->flags);
 	slot->extra = 0;
 	slot->flags = 0;
 	slot->error = 0;
@@ -143,9 +161,27 @@ static struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool
 	return slot;
 }
 
-static void slot_finish(struct ring *ring, struct slot *slot)
+/* A transfer that ended early has not. */
+bool slot_succeeded(const struct slot *slot)
 {
-	ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
+	if (slot->flags & RINGO_SKIPPED)
+		return true;
+	switch (slot->op.code) {
+	case RINGO_READ:
+	case RINGO_WRITE:
+	case RINGO_SEND:
+		return slot->result >= 0 && (uint64_t)slot->result == slot->op.length;
+	default:
+		return slot->result >= 0 && slot->extra == 0;
+	}
+}
+
+void slot_finish(struct ring *ring, struct slot *slot)
+{
+	if (!(slot->op.flags & RINGO_SKIP_SUCCESS) || ring->reports_all || !slot_succeeded(slot))
+		ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
+	if (slot->chained)
+		chain_member_ends(ring, slot);
 	slot_set_state(slot, SLOT_FREE);
 	ring->cancels_unsent -= slot->cancel_unsent;
 	slot->cancel_unsent = false;
@@ -160,7 +196,7 @@ static void slot_finish(struct ring *ring, struct slot *slot)
 
 /* Hops that end by themselves may never outnumber the completion queue; those that wait for
  * others are not held back, for they could wait for what is held back. */
-static bool hop_is_bounded(const struct slot *slot)
+bool hop_is_bounded(const struct slot *slot)
 {
 	if (slot->polling)
 		return false;
@@ -176,6 +212,7 @@ static bool hop_is_bounded(const struct slot *slot)
 	case KERNEL_BIND:
 	case KERNEL_LISTEN:
 	case KERNEL_POLL_REMOVE:
+	case KERNEL_LINK_TIMEOUT:
 		return true;
 	case KERNEL_READ:
 	case KERNEL_READV:
@@ -224,9 +261,12 @@ static int slot_push(struct ring *ring, struct slot *slot)
 		return -EBUSY;
 	if (slot->polling) {
 		poll = (struct hop){.opcode = KERNEL_POLL_ADD,
+				    .sqe_flags = slot->sqe_flags & KERNEL_SQE_FIXED_FILE,
 				    .fd = hop->fd,
 				    .op_flags = (uint32_t)hop_retry_events(slot)};
 		hop = &poll;
+	} else {
+		slot->hop.sqe_flags |= slot->sqe_flags;
 	}
 	ret = ring->backend->push(ring, hop, slot_token(ring, slot));
 	if (ret == 0) {
@@ -235,6 +275,12 @@ static int slot_push(struct ring *ring, struct slot *slot)
 		ring->bounded_in_kernel += bounded;
 	}
 	return ret;
+}
+
+void slot_make_ready(struct ring *ring, struct slot *slot)
+{
+	slot_set_state(slot, SLOT_READY);
+	list_append(ring, &ring->ready, slot);
 }
 
 static void slot_step(struct ring *ring, struct slot *slot, enum step step)
@@ -247,8 +293,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 	case STEP_SUBMIT:
 		if (ring->ready.head == NO_SLOT && slot_push(ring, slot) == 0)
 			return;
-		slot_set_state(slot, SLOT_READY);
-		list_append(ring, &ring->ready, slot);
+		slot_make_ready(ring, slot);
 		return;
 	case STEP_YIELD:
 		slot_set_state(slot, SLOT_YIELDED);
@@ -264,7 +309,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 	}
 }
 
-static void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
+void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
 {
 	slot->polling = false; /* what comes next is another hop */
 	slot_step(ring, slot, op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
@@ -283,20 +328,38 @@ static enum step first_step(struct ring *ring, struct slot *slot)
 	return row->advance(ring, slot, call == NULL ? -EOPNOTSUPP : call(&slot->hop), false, -1);
 }
 
-void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
+/* Why an op cannot have a slot, or 0. */
+static int op_error(const struct ring *ring, const struct ringo_op *op, bool own)
 {
 	const struct op_row *row = op->code < RINGO_CODE_COUNT ? &op_rows[op->code] : NULL;
-	struct slot *slot;
 
-	if (row == NULL || row->start == NULL || op->flags & ~row->flags) {
-		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
-		ring->ended_posted += !own;
+	if (row == NULL || row->start == NULL || op->flags & (~row->flags | ring->refused_flags))
+		return -EINVAL;
+	return own && ring->own_in_use == ring->reserve ? -EAGAIN : 0;
+}
+
+/* Ends an op that has no slot. */
+void ring_refuse(struct ring *ring, const struct ringo_op *op, bool own, int error)
+{
+	ring_emit(ring, op->user_data, error, 0, 0);
+	ring->ended_posted += !own;
+}
+
+void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
+{
+	const struct op_row *row;
+	struct slot *slot;
+	int error = op_error(ring, op, own);
+
+	if (op->flags & LINK_FLAGS || ring->chains[own].open) {
+		chain_add(ring, op, own, error);
 		return;
 	}
-	if (own && ring->own_in_use == ring->reserve) {
-		ring_emit(ring, op->user_data, -EAGAIN, 0, 0);
+	if (error != 0) {
+		ring_refuse(ring, op, own, error);
 		return;
 	}
+	row = &op_rows[op->code];
 	slot = slot_take(ring, op, own);
 	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
 	slot_step(ring, slot,
@@ -328,6 +391,8 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 		if (index == TOKEN_DOORBELL) {
 			ring->doorbell_rung = true;
 			ring->doorbell_armed = more;
+		} else if (index & TOKEN_CHAIN_CANCEL && result == -ENOENT) {
+			chain_cancel_missed(ring, index & ~TOKEN_CHAIN_CANCEL);
 		}
 		return;
 	}
@@ -341,6 +406,10 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 		return;
 	}
 	ring->bounded_in_kernel -= slot->bounded;
+	if (slot->chained && slot->chain.linked) {
+		chain_result(ring, slot, result, buffer);
+		return;
+	}
 	if (!slot_is_ending(slot)) {
 		bool again = hop_was_not_run(slot, result);
 
@@ -363,19 +432,26 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 
 /* What waits in lists. */
 
-static void push_unsent_cancels(struct ring *ring);
-
 /* Gives READY slots to the backend, oldest first, until it has no more room. */
 void ring_push_ready(struct ring *ring)
 {
 	if (ring->cancels_unsent != 0)
-		push_unsent_cancels(ring);
+		ring_send_cancels(ring);
 	while (ring->ready.head != NO_SLOT) {
 		struct slot *slot = &ring->slots[ring->ready.head];
 
-		if (slot_push(ring, slot) != 0)
-			return;
-		list_remove(ring, &ring->ready, slot);
+		if (slot->unstarted) {
+			list_remove(ring, &ring->ready, slot);
+			slot->unstarted = false;
+			slot_step(ring, slot, first_step(ring, slot));
+		} else if (slot->chained && slot->chain.linked) {
+			if (!chain_push(ring, slot))
+				return;
+		} else {
+			if (slot_push(ring, slot) != 0)
+				return;
+			list_remove(ring, &ring->ready, slot);
+		}
 	}
 }
 
@@ -383,8 +459,13 @@ void ring_push_ready(struct ring *ring)
  * Where the first has to wait for a hop in the kernel to end, all do. */
 bool ring_can_push(const struct ring *ring)
 {
-	return ring->ready.head != NO_SLOT && (ring->bounded_in_kernel < ring->bounded_limit ||
-					       !hop_is_bounded(&ring->slots[ring->ready.head]));
+	const struct slot *slot = &ring->slots[ring->ready.head];
+
+	if (ring->ready.head == NO_SLOT)
+		return false;
+	if (slot->chained && slot->chain.linked)
+		return chain_can_push(ring, slot);
+	return ring->bounded_in_kernel < ring->bounded_limit || !hop_is_bounded(slot);
 }
 
 /* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
@@ -420,90 +501,5 @@ void ring_unpark(struct ring *ring)
 
 		list_remove(ring, &ring->parked, slot);
 		slot_step(ring, slot, STEP_SUBMIT);
-	}
-}
-
-/* Cancel. */
-
-static int push_cancel(struct ring *ring, const struct slot *slot)
-{
-	const struct hop hop = {
-		.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = slot_token(ring, slot)};
-
-	return ring->backend->push(ring, &hop, TOKEN_IGNORED);
-}
-
-static void slot_cancel(struct ring *ring, struct slot *slot)
-{
-	struct slot_list *list = list_of(ring, slot);
-
-	if (slot->cancelled)
-		return;
-	slot->cancelled = true;
-	if (slot->cleaning)
-		return;
-	if (list != NULL) {
-		list_remove(ring, list, slot);
-		slot_advance(ring, slot, -ECANCELED, -1);
-	} else if (push_cancel(ring, slot) != 0) {
-		slot->cancel_unsent = true;
-		ring->cancels_unsent++;
-	}
-}
-
-static void push_unsent_cancels(struct ring *ring)
-{
-	for (uint32_t i = 0; i < ring->slot_touched && ring->cancels_unsent != 0; i++) {
-		struct slot *slot = &ring->slots[i];
-
-		if (!slot->cancel_unsent)
-			continue;
-		if (slot->state == SLOT_KERNEL && !slot->cleaning && push_cancel(ring, slot) != 0)
-			return;
-		slot->cancel_unsent = false;
-		ring->cancels_unsent--;
-	}
-}
-
-static bool cancel_matches(const struct ring *ring, const struct ringo_op *cancel, uint32_t index)
-{
-	switch (cancel->argument) {
-	case RINGO_CANCEL_USER_DATA:
-		return ring->user_data[index] == cancel->argument2;
-	case RINGO_CANCEL_FD:
-		return ring->slots[index].op.fd == cancel->fd;
-	default:
-		return true;
-	}
-}
-
-/* The op CANCEL: asks all matching ops to end, and completes with their number. */
-void ring_cancel(struct ring *ring, const struct ringo_op *op)
-{
-	int64_t found = 0;
-
-	if (op->argument > RINGO_CANCEL_ALL) {
-		ring_emit(ring, op->user_data, -EINVAL, 0, 0);
-		return;
-	}
-	for (uint32_t i = 0; i < ring->slot_touched; i++) {
-		if (ring->slots[i].state != SLOT_FREE && cancel_matches(ring, op, i)) {
-			slot_cancel(ring, &ring->slots[i]);
-			found++;
-		}
-	}
-	ring_emit(ring, op->user_data, found > 0 ? found : -ENOENT, 0, 0);
-}
-
-/* Cancels what a stop of this kind does not wait for, now and as it comes. */
-void ring_stop(struct ring *ring, enum ringo_stop how)
-{
-	ring->draining = true;
-	ring->cancelling |= how == RINGO_STOP_CANCEL;
-	for (uint32_t i = 0; i < ring->slot_touched; i++) {
-		struct slot *slot = &ring->slots[i];
-
-		if (slot->state != SLOT_FREE && (ring->cancelling || op_rows[slot->op.code].waits))
-			slot_cancel(ring, slot);
 	}
 }

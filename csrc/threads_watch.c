@@ -101,8 +101,9 @@ static bool wants_rest(struct job *job, int32_t result)
 {
 	struct hop *hop = &job->hop;
 
-	if (hop->opcode != KERNEL_RECV || !(hop->op_flags & MSG_WAITALL) || hop->buffer_select ||
-	    result <= 0 || (uint32_t)result == hop->len)
+	if (hop->opcode != KERNEL_RECV || !(hop->op_flags & MSG_WAITALL) ||
+	    hop->sqe_flags & KERNEL_SQE_BUFFER_SELECT || result <= 0 ||
+	    (uint32_t)result == hop->len)
 		return false;
 	hop->addr += (uint32_t)result;
 	hop->len -= (uint32_t)result;
@@ -136,8 +137,8 @@ static int32_t try_with_buffer(struct threads *threads, const struct job *job, i
 static int32_t try_once(struct threads *threads, const struct job *job, int32_t *buffer)
 {
 	*buffer = -1;
-	return job->hop.buffer_select ? try_with_buffer(threads, job, buffer)
-				      : job->row->plain_try(&job->hop);
+	return job->hop.sqe_flags & KERNEL_SQE_BUFFER_SELECT ? try_with_buffer(threads, job, buffer)
+							     : job->row->plain_try(&job->hop);
 }
 
 /* A message without data ends a multishot RECVMSG. */

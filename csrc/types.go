@@ -39,6 +39,7 @@ const (
 	Connect
 	Recvmsg
 	PollUpdate
+	LinkTimeout
 	CodeCount
 )
 
@@ -47,6 +48,10 @@ const (
 	Multishot    = 1 << 0
 	BufferSelect = 1 << 1
 	FD2Nonblock  = 1 << 2
+	Link         = 1 << 3
+	Hardlink     = 1 << 4
+	Async        = 1 << 5
+	SkipSuccess  = 1 << 6
 )
 
 // Argument of Cancel.
@@ -76,6 +81,7 @@ const (
 	More     = 1 << 0
 	Buffer   = 1 << 1
 	FileOpen = 1 << 2
+	Skipped  = 1 << 3
 )
 
 // PostFlush is RINGO_POST_FLUSH.

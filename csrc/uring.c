@@ -141,6 +141,8 @@ static int uring_open(struct ring *ring, const struct ringo_options *options, bo
 	ring->backend_state = uring;
 	/* Room is left for the doorbell and for cancels. */
 	ring->bounded_limit = params.cq_entries > 4 ? params.cq_entries - 4 : 1;
+	ring->chain_limit =
+		params.sq_entries < ring->bounded_limit ? params.sq_entries : ring->bounded_limit;
 	probe_opcodes(uring);
 	/* Only an improvement, and a thread may have no more than 16 of them. */
 	if (!shared)
@@ -160,6 +162,13 @@ static void uring_close(struct ring *ring)
 	ring->backend_state = NULL;
 }
 
+static uint32_t uring_room(const struct ring *ring)
+{
+	const struct uring *uring = ring->backend_state;
+
+	return io_uring_sq_space_left(&uring->ring);
+}
+
 static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_data)
 {
 	struct uring *uring = ring->backend_state;
@@ -169,7 +178,7 @@ static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_da
 		return -EBUSY;
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = hop->opcode;
-	sqe->flags = hop->buffer_select ? IOSQE_BUFFER_SELECT : 0;
+	sqe->flags = hop->sqe_flags;
 	sqe->ioprio = hop->ioprio;
 	sqe->fd = hop->fd;
 	sqe->off = hop->off;
@@ -314,8 +323,10 @@ static void uring_describe(const struct ring *ring, struct ringo_features *featu
 const struct backend backend_uring = {
 	.name = "uring",
 	.library = LIBURING_VERSION,
+	.links = true,
 	.open = uring_open,
 	.close = uring_close,
+	.room = uring_room,
 	.push = uring_push,
 	.turn = uring_turn,
 	.reap = uring_reap,

@@ -67,7 +67,7 @@ static void test_names_and_kernels(void **state)
 		"timeout",  "cancel",        "accept",   "recv",        "send",     "sendmsg",
 		"shutdown", "return_buffer", "readfile", "writefile",   "sendfile", "readv",
 		"writev",   "fallocate",     "fadvise",  "ftruncate",   "socket",   "bind",
-		"listen",   "connect",       "recvmsg",  "poll_update",
+		"listen",   "connect",       "recvmsg",  "poll_update", "link_timeout",
 	};
 
 	(void)state;

@@ -302,6 +302,3 @@ func pathless(err error) error {
 	}
 	return err
 }
-
-// runFio does the work by the installed fio.
-func (c *clone) runFio() {}

@@ -19,7 +19,7 @@ func (r *run) result(disks []diskWatch) *stats.Result {
 	}
 	result.Groups = groupsOf(singles)
 	for i, c := range r.clones {
-		if !c.job.Stats {
+		if !c.job.Stats || c.job.Engine.Engine == jobfile.EngineFio && c.index > 0 {
 			continue
 		}
 		for d := range singles[i].GroupRate {
@@ -74,6 +74,9 @@ func (c *clone) entry(ended time.Time) stats.Job {
 	}
 	e.Setup = c.setup()
 	e.Merged, e.PID, e.Ended = 1, os.Getpid(), ended
+	if c.job.Engine.Engine == jobfile.EngineFio {
+		e.Merged = e.Clones
+	}
 	e.Error, e.Failure = c.error, c.reason
 	e.Usage = c.usage
 	m := &e.Measured
@@ -81,7 +84,9 @@ func (c *clone) entry(ended time.Time) stats.Job {
 		m.Engine = c.job.Engine.Name
 	}
 	m.Kernel, m.Seed = c.kernel, c.job.RandSeed
-	m.CPU, m.CPUIOs = time.Duration(c.phase.cpu.Load()), c.phase.ios.Load()
+	if c.job.Engine.Engine != jobfile.EngineFio {
+		m.CPU, m.CPUIOs = time.Duration(c.phase.cpu.Load()), c.phase.ios.Load()
+	}
 	m.Cached = c.cached()
 	return e
 }

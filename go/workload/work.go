@@ -80,11 +80,7 @@ func (w *work) open(setup engine.Setup, files []*os.File) (err error) {
 		}
 		return w.openQueue(q, setup, true)
 	case jobfile.EngineRingo, jobfile.EngineThreads:
-		q, err := engine.OpenRingo(setup, c.ringOptions())
-		if err != nil {
-			return err
-		}
-		return w.openQueue(q, setup, c.job.Engine.Engine == jobfile.EngineRingo)
+		return w.openRingo(files, setup)
 	}
 	return fmt.Errorf("engine %s: %w", c.job.Engine.Name, syscall.EOPNOTSUPP)
 }
@@ -117,6 +113,22 @@ func (w *work) openGoRead(files []*os.File, setup engine.Setup) error {
 		return calls, true
 	}
 	return nil
+}
+
+func (w *work) openRingo(files []*os.File, setup engine.Setup) error {
+	c := w.clone
+	on, err := c.rings.engine(c.job, c.options.Backend)
+	if err != nil {
+		return err
+	}
+	q, err := engine.OpenRingo(on, files, setup)
+	if err != nil {
+		return err
+	}
+	if on.Backend() == "threads" && c.job.Engine.Engine == jobfile.EngineRingo {
+		c.stats.Measured.Engine = c.job.Engine.Name + " (threads backend)"
+	}
+	return w.openQueue(q, setup, on.Backend() == "uring")
 }
 
 func (w *work) openQueue(q engine.Queue, setup engine.Setup, ownThread bool) error {
@@ -212,13 +224,4 @@ func (c *clone) rampOver() {
 		defer c.mu.Unlock()
 		c.threadBefore, c.processBefore = host.ThreadUsage(), host.ProcessUsage()
 	})
-}
-
-// ringOptions are the job's knobs of a ring.
-func (c *clone) ringOptions() engine.RingOptions {
-	backend := c.options.Backend
-	if c.job.Engine.Engine == jobfile.EngineThreads {
-		backend = "threads"
-	}
-	return engine.RingOptions{Backend: backend}
 }

@@ -59,6 +59,9 @@ func Run(ctx context.Context, jobs []*jobfile.Job, options Options) (*stats.Resu
 	watching := r.watch()
 	r.schedule()
 	watching()
+	if err := r.rings.close(); err != nil {
+		options.log("%v", err)
+	}
 	if err := r.writeAggregateLog(); err != nil {
 		options.log("%v", err)
 	}
@@ -76,6 +79,7 @@ type run struct {
 	end     termination
 	phases  map[int]*phase
 	samples aggregate
+	rings   rings
 }
 
 func newRun(jobs []*jobfile.Job, options Options) (*run, error) {

@@ -120,6 +120,26 @@ func (s *Samples) Merge(other *Samples) {
 	s.squares += other.squares
 }
 
+// SummaryOf makes a summary of what another program has summed up.
+func SummaryOf(n, low, high uint64, mean, deviation float64) Summary {
+	s := Summary{N: n, Min: low, Max: high}
+	sum, _ := big.NewFloat(mean * float64(n)).Int(nil)
+	squares, _ := big.NewFloat(deviation*deviation*max(float64(n)-1, 0) + mean*mean*float64(n)).Int(nil)
+	s.sumHigh, s.sumLow = halves(sum)
+	s.squaresHigh, s.squaresLow = halves(squares)
+	return s
+}
+
+func halves(value *big.Int) (high, low uint64) {
+	low = new(big.Int).And(value, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
+	return new(big.Int).Rsh(value, 64).Uint64(), low
+}
+
+// SamplesOf makes samples of what another program has summed up.
+func SamplesOf(n, low, high uint64, mean, deviation float64) Samples {
+	return Samples{N: n, Min: low, Max: high, Mean: mean, squares: deviation * deviation * max(float64(n)-1, 0)}
+}
+
 // A Latency is a series of latencies in ns. Histogram is nil where nobody asked for percentiles.
 type Latency struct {
 	Summary

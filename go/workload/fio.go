@@ -1,0 +1,111 @@
+package workload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/ringo-io/ringo/go/workload/jobfile"
+	"github.com/ringo-io/ringo/go/workload/report"
+	"github.com/ringo-io/ringo/go/workload/stats"
+)
+
+// runFio does the work of all the job's clones by the installed fio, in threads as ringo has them, on the same
+// files. The first clone does it; its entry stands for all.
+func (c *clone) runFio() {
+	if c.index > 0 {
+		c.finished = true
+		return
+	}
+	c.phase.enter()
+	c.state.Store(c.letter())
+	started := time.Now()
+	result, cpu, err := c.askFio()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished = true
+	if err != nil {
+		c.error, c.reason = 1, err.Error()
+		c.options.log("%s: %v", c.job.Name, err)
+		return
+	}
+	entry := &result.Jobs[0]
+	for i := range result.Jobs[1:] {
+		entry.Merge(&result.Jobs[1+i])
+	}
+	entry.Elapsed = time.Since(started)
+	entry.Measured.CPU, entry.Measured.CPUIOs = cpu, entry.IOs()
+	c.stats = *entry
+	c.usage = entry.Usage
+	c.error = entry.Error
+}
+
+// askFio runs fio on the job, and gives what it printed and the CPU time of all its threads.
+func (c *clone) askFio() (*stats.Result, time.Duration, error) {
+	path, err := exec.LookPath("fio")
+	if err != nil {
+		return nil, 0, errors.New("engine fio: no fio is installed (apt-get install fio)")
+	}
+	script, err := os.CreateTemp("", "ringo-*.fio")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.Remove(script.Name())
+	if _, err := script.WriteString(c.fioScript()); err != nil {
+		return nil, 0, err
+	}
+	if err := script.Close(); err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--output-format=json+", script.Name())
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // It prints what it has.
+	cmd.WaitDelay = 10 * time.Second
+	var out, errors bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errors
+	go func() {
+		select {
+		case <-c.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	failure := cmd.Run()
+	result, err := report.ReadJSON(&out)
+	if err != nil || len(result.Jobs) == 0 {
+		return nil, 0, fmt.Errorf("fio: %v: %s", failure, strings.TrimSpace(errors.String()+out.String()))
+	}
+	return result, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+}
+
+// notForFio are options that mean something to ringo alone, or that this run decides.
+var notForFio = map[string]bool{"batch": true, "ioengine": true, "stonewall": true, "wait_for": true, "new_group": true,
+	"group_reporting": true, "thread": true, "name": true, "startdelay": true, "exitall": true, "exec_prerun": true,
+	"exec_postrun": true}
+
+// fioScript is the job as a job file for fio.
+func (c *clone) fioScript() string {
+	var b strings.Builder
+	b.WriteString("[global]\nthread=1\ngroup_reporting=1\n")
+	write := func(settings []jobfile.Setting) {
+		for _, s := range settings {
+			switch {
+			case notForFio[s.Name]:
+			case s.Bare:
+				fmt.Fprintln(&b, s.Name)
+			default:
+				fmt.Fprintf(&b, "%s=%s\n", s.Name, s.Value)
+			}
+		}
+	}
+	write(c.job.Globals)
+	fmt.Fprintf(&b, "[%s]\nioengine=%s\n", c.job.Name, c.job.Engine.Fio)
+	write(c.job.Given)
+	return b.String()
+}

@@ -341,6 +341,8 @@ int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t con
 		ring_arm_doorbell(ring, mailbox_doorbell(loop->mailbox));
 		/* First, so that what a transfer starts in this turn is all it does in it. */
 		ring_run_yielded(ring);
+		/* The queue is empty: what had no room before goes first, cancels above all. */
+		ring_push_ready(ring);
 		loop_intake(loop);
 		loop_heed_stop(loop);
 		ring_unpark(ring);

@@ -83,7 +83,7 @@ type conn struct {
 	peer  netip.Addr // once it was asked for
 }
 
-var _ ringo.Handler = (*conn)(nil)
+var _ ringo.FileHandler = (*conn)(nil)
 
 // Opened implements ringo.Handler.
 func (c *conn) Opened(rc *ringo.Conn) {
@@ -342,7 +342,7 @@ func (c *conn) sendFile(rc *ringo.Conn) {
 	}
 	c.service.lane(rc.Loop()).sent.Add(1)
 	c.startSending(rc)
-	rc.Sendfile(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
+	_ = rc.SendfileFD(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
 }
 
 func (c *conn) startSending(rc *ringo.Conn) {
@@ -363,7 +363,7 @@ func (c *conn) flush(rc *ringo.Conn) {
 	}
 	c.piece = 0
 	c.startSending(rc)
-	rc.Send(c.out)
+	_ = rc.Send(c.out) // It fails only when the connection is gone.
 }
 
 // Sent implements ringo.Handler.

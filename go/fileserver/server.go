@@ -96,7 +96,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			shared.fallback.end((<-stopped).Add(drain))
 		}()
 	}
-	return s.Engine.Serve(ctx, ln, ringo.ServeOptions{MaxConns: s.MaxConns, DrainTimeout: drain}, shared.accept)
+	return s.Engine.Serve(ctx, ln, ringo.PerConn(shared.accept), ringo.MaxConns(s.MaxConns), ringo.DrainTimeout(drain))
 }
 
 // Check reports what would keep Serve from serving, without serving.

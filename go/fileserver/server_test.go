@@ -507,16 +507,10 @@ func TestServeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	plain, err := ringo.New(ringo.WithLoops(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plain.Close()
 	for name, server := range map[string]*Server{
 		"missing":           {Root: root + "/missing", Engine: engine},
 		"file":              {Root: root + "/small", Engine: engine},
 		"no name":           {Engine: engine},
-		"no buffers":        {Root: root, Engine: plain},
 		"closed":            {Root: root, Engine: closedEngine(t)},
 		"not a file at all": {Root: root + "/small/x", Engine: engine},
 	} {

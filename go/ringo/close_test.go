@@ -59,10 +59,10 @@ func serveOnce(t *testing.T, e *Engine) error {
 	if err != nil {
 		return err
 	}
-	return e.Serve(t.Context(), ln, ServeOptions{}, func(*Conn) Handler {
+	return e.Serve(t.Context(), ln, PerConn(func(*Conn) Handler {
 		t.Error("a connection was accepted")
 		return nil
-	})
+	}))
 }
 
 // TestClosed: every call on a closed engine says so, again and again, and touches no memory that

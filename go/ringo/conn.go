@@ -3,65 +3,49 @@ package ringo
 import (
 	"cmp"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/ringo-io/ringo/csrc"
 )
 
-// A Handler is told what happens to one connection, on the goroutine of the connection's loop:
-// its methods must not block, and are never called at the same time for connections of one loop.
-// The calls for one connection: Opened first, Closed last, in between whatever happens.
-type Handler interface {
-	// Opened comes once, before anything else.
-	Opened(c *Conn)
-
-	// Data brings received bytes; p is valid during the call. An empty p is the end of the
-	// peer's stream: nothing more comes, but the peer may still read.
-	Data(c *Conn, p []byte)
-
-	// Sent says that the Send or Sendfile in progress has ended: n bytes, not counting a header,
-	// were handed to the kernel. Another one may be started.
-	Sent(c *Conn, n int64, err error)
-
-	// FileOpened and FileStatus answer OpenFile and StatFile.
-	FileOpened(c *Conn, fd int, err error)
-	FileStatus(c *Conn, status FileStatus, err error)
-
-	// Timer says that SetTimer's time is over.
-	Timer(c *Conn)
-
-	// Drain says that the server is stopping: the connection should be closed when what is in
-	// progress is done.
-	Drain(c *Conn)
-
-	// Closed comes once, after everything else; c is not to be used any more.
-	Closed(c *Conn, err error)
-}
-
-// A Conn is an event-driven connection. It belongs to one loop for its life; all methods are for
-// that loop's goroutine, which is where its Handler runs.
+// A Conn is an event-driven connection, of Serve or Dial. It belongs to one loop for its life; all
+// methods are for that loop's goroutine, which is where its Handler runs ([Conn.Post] gets there).
 type Conn struct {
+	// Value is the handler's own, for what belongs to the connection.
+	Value any
+
 	loop    *loop
 	port    *port
 	handler Handler
 	fd      int32
-	pending int // operations in flight
+	pending int32 // operations in flight, and goroutines of Work
 	closing bool
-	ended   bool // the peer's stream has ended
 	err     error
 
 	receiving ticket
 	held      []heldInput // received while paused
+	ended     bool        // the peer's stream has ended
 	paused    bool
 	stopping  bool // receiving was asked to end, because of paused
 
+	queue      pieces // to be sent
+	inFlight   int    // of these, how many the operation in flight sends
 	sending    ticket
-	sendFailed error
-	cut        int64  // what a send had moved that closing cut short
-	chunk      *chunk // path and output memory, while in use
-	lent       bool   // the chunk's output memory is the handler's
-	file       ticket // of OpenFile or StatFile
+	unsent     int    // what the queue counts
+	moved      int64  // of a Send whose last piece is in the queue
+	cut        int64  // of Sends that closing cut short
+	sendFailed error  // nothing more can be sent
+	out        *chunk // of Out
+	message    *chunk // of the SENDMSG in flight
+	stirred    bool   // on the loop's list of those who may have something to send
+	finishing  bool   // to be closed when all is sent
+	shutting   bool   // to be shut down when all is sent
+	shut       bool
+
+	paths *chunk // of the file operation in flight
+	file  ticket // of OpenFile or StatFile
 
 	detach func(net.Conn, error) // what Detach was given
 	unread *unread               // what it will hand over
@@ -76,6 +60,7 @@ type Conn struct {
 type (
 	connReceive Conn
 	connSend    Conn
+	connShut    Conn
 	connOpen    Conn
 	connStatus  Conn
 	connClose   Conn
@@ -91,6 +76,18 @@ func (c *Conn) post(op *csrc.Op, s sink) ticket {
 	}
 	c.pending++
 	return t
+}
+
+// Post runs f on the connection's loop, unless the connection is closed by then. It may be called by
+// any goroutine, and is the only method that may; it never waits, and returns ErrFull or ErrClosed
+// when f will not be called.
+func (c *Conn) Post(f func()) error {
+	_, err := c.loop.post(&csrc.Op{Code: csrc.Nop}, loopFunc(func(*loop) {
+		if !c.closing {
+			f()
+		}
+	}))
+	return err
 }
 
 // Work runs f on a goroutine of its own, for what may block, and then done on the loop, unless
@@ -111,13 +108,15 @@ func (c *Conn) Work(f, done func()) {
 			if !c.closing {
 				done()
 			}
-			c.release()
 			c.settle()
 		}
 		// Refused only when Shutdown did not wait, and then the loop has closed the connection.
 		_ = c.loop.do(back, true)
 	}()
 }
+
+// SetHandler makes h the connection's handler from now on. Opened is not called again.
+func (c *Conn) SetHandler(h Handler) { c.handler = h }
 
 // Loop is the index of the connection's loop, from 0.
 func (c *Conn) Loop() int { return c.loop.index }
@@ -140,8 +139,12 @@ func (c *Conn) fireTimer() {
 }
 
 // RemoteAddr asks the kernel for the peer's address; nil when it has none any more.
-func (c *Conn) RemoteAddr() net.Addr {
-	sa, err := syscall.Getpeername(int(c.fd))
+func (c *Conn) RemoteAddr() net.Addr { return netAddr(syscall.Getpeername(int(c.fd))) }
+
+// LocalAddr asks the kernel for the connection's own address; nil when it has none any more.
+func (c *Conn) LocalAddr() net.Addr { return netAddr(syscall.Getsockname(int(c.fd))) }
+
+func netAddr(sa syscall.Sockaddr, err error) net.Addr {
 	if err != nil {
 		return nil
 	}
@@ -149,21 +152,42 @@ func (c *Conn) RemoteAddr() net.Addr {
 	case *syscall.SockaddrInet4:
 		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
 	case *syscall.SockaddrInet6:
-		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
+		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port, Zone: zoneName(sa.ZoneId)}
 	case *syscall.SockaddrUnix:
 		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
 	}
 	return nil
 }
 
-// CloseWrite tells the peer that nothing more comes, and goes on receiving.
-func (c *Conn) CloseWrite() {
-	if !c.closing {
-		// Fails only when the connection is gone already, which receiving will tell.
-		if _, err := c.loop.postOwn(&csrc.Op{Code: csrc.Shutdown, FD: c.fd, Argument: syscall.SHUT_WR}, ignored{}); err != nil {
-			c.fail(err)
-		}
+// zoneName is the name of a network interface, as package net gives it.
+func zoneName(index uint32) string {
+	if index == 0 {
+		return ""
 	}
+	if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		return i.Name
+	}
+	return strconv.Itoa(int(index))
+}
+
+// CloseWrite tells the peer, when all that is queued has been sent, that nothing more comes, and
+// goes on receiving.
+func (c *Conn) CloseWrite() {
+	c.shutting = true
+	c.stir()
+}
+
+func (s *connShut) complete(*loop, *csrc.Completion) {
+	c := (*Conn)(s)
+	c.pending--
+	c.settle()
+}
+
+// Finish closes the connection when all that is queued has been sent. What the peer sends meanwhile
+// still comes.
+func (c *Conn) Finish() {
+	c.finishing = true
+	c.stir()
 }
 
 // Close cancels what is in progress and closes the connection; only Closed comes after it. What
@@ -193,7 +217,7 @@ func (c *Conn) settle() {
 	case c.pending > 0 || c.fd < 0:
 	case c.closing:
 		c.finishClose()
-	case c.detach != nil:
+	case c.detach != nil && c.queue.length() == 0 && (!c.shutting || c.shut):
 		c.finishDetach()
 	}
 }
@@ -218,8 +242,13 @@ func (s *connClose) complete(*loop, *csrc.Completion) {
 
 // gone is the last that happens to a connection.
 func (c *Conn) gone() {
-	c.lent = false
-	c.release()
+	for c.inFlight = 0; c.queue.length() > 0; {
+		c.drop(0)
+	}
+	if c.out != nil {
+		c.loop.giveChunk(c.out)
+		c.out = nil
+	}
 	c.handler.Closed(c, c.err)
 	c.port.forget(c)
 }

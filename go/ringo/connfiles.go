@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"encoding/binary"
+	"fmt"
 	"syscall"
 
 	"github.com/ringo-io/ringo/csrc"
@@ -17,8 +18,9 @@ type OpenHow struct {
 // OpenFile opens name relative to the directory dir on the ring; FileOpened will tell. One file
 // operation may be in progress at a time.
 func (c *Conn) OpenFile(dir int, name string, how OpenHow) error {
-	m := c.memory()
+	m := c.takePaths()
 	if err := m.setPath(name); err != nil {
+		c.givePaths()
 		return err
 	}
 	c.startFile(&csrc.Op{Code: csrc.Openat2, FD: int32(dir), Address: addressOf(m.path()),
@@ -48,19 +50,37 @@ const (
 
 // StatFile asks for the status of the open file fd on the ring; FileStatus will tell.
 func (c *Conn) StatFile(fd int) {
-	path := c.memory().path()
+	path := c.takePaths().path()
 	path[0] = 0
 	c.startFile(&csrc.Op{Code: csrc.Statx, FD: int32(fd), Address: addressOf(path),
 		Address2: addressOf(path[statxBufferAt:]), Argument: atEmptyPath, Argument2: statxBasic},
 		(*connStatus)(c))
 }
 
-func (c *Conn) startFile(op *csrc.Op, s sink) {
-	if c.file != sinkless {
+// takePaths gives the memory of a file operation, until givePaths.
+func (c *Conn) takePaths() *chunk {
+	if c.paths != nil {
 		panic("ringo: file operation on a connection that has one in progress")
 	}
-	if !c.closing {
-		c.file = c.post(op, s)
+	if _, ok := c.handler.(FileHandler); !ok {
+		panic(fmt.Sprintf("ringo: %T is no FileHandler, so it cannot be told of a file operation", c.handler))
+	}
+	c.paths = c.loop.takeChunk()
+	return c.paths
+}
+
+func (c *Conn) givePaths() {
+	c.loop.giveChunk(c.paths)
+	c.paths = nil
+}
+
+func (c *Conn) startFile(op *csrc.Op, s sink) {
+	if c.closing {
+		c.givePaths()
+		return
+	}
+	if c.file = c.post(op, s); c.file == sinkless {
+		c.givePaths()
 	}
 }
 
@@ -68,13 +88,13 @@ func (o *connOpen) complete(_ *loop, completion *csrc.Completion) {
 	c := (*Conn)(o)
 	c.file = sinkless
 	c.pending--
+	c.givePaths()
 	switch {
 	case !c.closing:
-		c.handler.FileOpened(c, int(completion.Result), errorOf(completion.Result))
+		c.handler.(FileHandler).FileOpened(c, int(completion.Result), errorOf(completion.Result))
 	case completion.Result >= 0:
 		c.CloseFile(int(completion.Result))
 	}
-	c.release()
 	c.settle()
 }
 
@@ -82,16 +102,16 @@ func (s *connStatus) complete(_ *loop, completion *csrc.Completion) {
 	c := (*Conn)(s)
 	c.file = sinkless
 	c.pending--
+	b := c.paths.path()[statxBufferAt : statxBufferAt+statxSize]
+	c.givePaths() // What is in it stays until the chunk is taken again.
 	if !c.closing {
-		b := c.chunk.path()[statxBufferAt : statxBufferAt+statxSize]
-		c.handler.FileStatus(c, FileStatus{
+		c.handler.(FileHandler).FileStatus(c, FileStatus{
 			Mode:    uint32(binary.NativeEndian.Uint16(b[statxModeAt:])),
 			Inode:   binary.NativeEndian.Uint64(b[statxInodeAt:]),
 			Size:    int64(binary.NativeEndian.Uint64(b[statxSizeAt:])),
 			ModTime: statxTime(b[statxMtimeAt:]),
 		}, errorOf(completion.Result))
 	}
-	c.release()
 	c.settle()
 }
 

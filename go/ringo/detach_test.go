@@ -65,7 +65,7 @@ func TestDetach(t *testing.T) {
 		for i := range 20 {
 			to := make(chan detached, 1)
 			n := rand.IntN(3000)
-			s := serveOn(t, e, network, ServeOptions{}, detachAfter(n, to, nil))
+			s := serveOn(t, e, network, nil, detachAfter(n, to, nil))
 			peer := s.dial()
 			go func() {
 				peer.Write(want)
@@ -94,7 +94,7 @@ func TestDetach(t *testing.T) {
 func TestDetachPaused(t *testing.T) {
 	e := open(t, WithLoops(1), WithReceiveBuffers(4, 512))
 	to, conns := make(chan detached, 1), make(chan *Conn, 1)
-	s := serve(t, e, ServeOptions{}, func(*Conn) Handler {
+	s := serve(t, e, nil, func(*Conn) Handler {
 		return &script{drain: closeOnDrain, opened: func(c *Conn) { c.Pause(); conns <- c }}
 	})
 	hand := func(conn net.Conn, err error) { to <- detached{conn, err} }
@@ -138,8 +138,8 @@ func TestDetachSending(t *testing.T) {
 	}
 	defer file.Close()
 	to := make(chan detached, 1)
-	s := serve(t, e, ServeOptions{}, detachAfter(2, to, func(c *Conn) {
-		c.Sendfile(append(c.Out(), "head"...), int(file.Fd()), 0, int64(len(data)), SendfileAuto)
+	s := serve(t, e, nil, detachAfter(2, to, func(c *Conn) {
+		c.SendfileFD(append(c.Out(), "head"...), int(file.Fd()), 0, int64(len(data)), SendfileAuto)
 	}))
 	peer := s.dial()
 	peer.Write([]byte("go"))
@@ -160,7 +160,7 @@ func TestDetachReads(t *testing.T) {
 	e := open(t, WithReceiveBuffers(4, 512))
 	for _, network := range []string{"tcp", "unix"} {
 		to := make(chan detached, 1)
-		s := serveOn(t, e, network, ServeOptions{}, detachAfter(4, to, nil))
+		s := serveOn(t, e, network, nil, detachAfter(4, to, nil))
 		s.dial().Write([]byte("text"))
 		conn := take(t, to)
 		buf := make([]byte, 2)
@@ -189,7 +189,7 @@ func TestDetachReads(t *testing.T) {
 func TestDetachReset(t *testing.T) {
 	e := open(t, WithLoops(1), WithReceiveBuffers(4, 512))
 	to, conns := make(chan detached, 1), make(chan *Conn, 1)
-	s := serve(t, e, ServeOptions{}, func(*Conn) Handler {
+	s := serve(t, e, nil, func(*Conn) Handler {
 		return &script{opened: func(c *Conn) { c.Pause(); conns <- c }}
 	})
 	peer := s.dial().(*net.TCPConn)
@@ -223,7 +223,7 @@ func TestDetachRefused(t *testing.T) {
 			var steps []string
 			var sent atomic.Int64
 			ended := make(chan struct{})
-			s := serve(t, e, ServeOptions{}, func(*Conn) Handler {
+			s := serve(t, e, nil, func(*Conn) Handler {
 				return &script{
 					data: func(c *Conn, _ []byte) {
 						c.Pause()
@@ -243,7 +243,9 @@ func TestDetachRefused(t *testing.T) {
 			onLoop(t, e, func() {
 				var c *Conn
 				for p := range e.loops[0].ports {
-					c = p.conns
+					if p.service != nil {
+						c = p.conns
+					}
 				}
 				c.Detach(nil, func(conn net.Conn, err error) {
 					if conn != nil || err == nil {
@@ -270,7 +272,7 @@ func TestDetachRefused(t *testing.T) {
 func TestDetachFilesToNet(t *testing.T) {
 	e := open(t, WithReceiveBuffers(4, 512))
 	to := make(chan detached, 1)
-	s := serve(t, e, ServeOptions{}, detachAfter(2, to, nil))
+	s := serve(t, e, nil, detachAfter(2, to, nil))
 	peer := s.dial()
 	peer.Write([]byte("go"))
 	conn := take(t, to)

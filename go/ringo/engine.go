@@ -16,6 +16,7 @@ type Engine struct {
 	loops     []*loop
 	depth     int
 	readLimit int64
+	sendQueue int
 	backend   string
 	fallback  error
 	chunks    chunkPool
@@ -43,6 +44,7 @@ func New(options ...Option) (*Engine, error) {
 		depth:     int(c.ring.Depth),
 		readLimit: c.readLimit,
 		policy:    c.policy,
+		sendQueue: c.sendQueue,
 		closed:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}

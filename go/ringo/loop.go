@@ -47,6 +47,12 @@ type loop struct {
 	clock    time.Time // of this delivery, when somebody asked
 	chunks   *chunk    // idle ones kept here, without the pool's lock
 	ports    map[*port]struct{}
+	dialled  port    // of connections that Dial made
+	conns    int     // of all ports
+	room     int     // for connections
+	stirred  []*Conn // who may have something to send at the end of this delivery
+
+	acceptAhead int // how many an accept without a limit can take before it is told to stop
 }
 
 // openLoop starts a loop's goroutine and waits until its ring is open.
@@ -81,6 +87,7 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 	l.self.Store(caller())
 	l.buffers, l.bufSize = l.c.Buffers()
 	l.wheel.init(l)
+	l.initPorts(options)
 	opened <- nil
 	l.runErr = l.c.Run(l)
 	for p := range l.ports {
@@ -100,6 +107,7 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 	for i := range completions {
 		l.complete(&completions[i])
 	}
+	l.sendStirred()
 	l.waiters.give(l.freed)
 	l.freed = l.freed[:0]
 	l.outbox = nil
@@ -107,6 +115,16 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 		runtime.Gosched()
 	}
 	return l.written, len(l.overflow) > 0
+}
+
+// sendStirred looks at the queues that handlers have put something in. Who is told of an end here may
+// stir others.
+func (l *loop) sendStirred() {
+	for i := 0; i < len(l.stirred); i++ {
+		l.stirred[i].sendNext()
+	}
+	clear(l.stirred)
+	l.stirred = l.stirred[:0]
 }
 
 // complete hands a completion to its sink; the waiter is free before a final one runs, so that

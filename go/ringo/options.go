@@ -17,16 +17,22 @@ type config struct {
 	ring      csrc.Options
 	readLimit int64
 	policy    Policy
+	sendQueue int
 	err       error
 }
 
 func newConfig(options []Option) (*config, error) {
-	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40}
+	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40, sendQueue: 1 << 20}
 	c.ring.Depth = 1024
-	c.ring.Reserve = 1024
+	c.ring.Reserve = 16384
+	c.ring.ReceiveBuffers, c.ring.ReceiveBufferSize = 256, 4096
 	WithBackend(os.Getenv("RINGO_BACKEND"))(c)
 	for _, o := range options {
 		o(c)
+	}
+	if c.ring.SQEntries == 0 {
+		c.ring.SQEntries = min(c.ring.Depth, 256)
+		c.ring.CQEntries = 4 * c.ring.SQEntries
 	}
 	return c, c.err
 }
@@ -56,7 +62,7 @@ func WithDepth(n int) Option {
 }
 
 // WithReserve sets how many operations callbacks and handlers may have in flight on each loop
-// beside WithDepth's; a connection needs about three. The default is 1024.
+// beside WithDepth's; a connection needs up to four. The default is 16384.
 func WithReserve(n int) Option {
 	return func(c *config) { c.set(&c.ring.Reserve, "WithReserve", n, 1, 262144) }
 }
@@ -98,7 +104,8 @@ func WithWorkers(bounded, unbounded int) Option {
 }
 
 // WithReceiveBuffers gives each loop n buffers of size bytes that connections receive into; n is
-// a power of two. An engine without them, the default, cannot Serve.
+// a power of two. The default is 256 of 4 KiB. A buffer is lent only while its bytes are looked at,
+// so a few serve many connections.
 func WithReceiveBuffers(n, size int) Option {
 	return func(c *config) {
 		c.set(&c.ring.ReceiveBuffers, "WithReceiveBuffers", n, 1, 32768)
@@ -113,6 +120,16 @@ func WithReceiveBuffers(n, size int) Option {
 // else; the default is 256 KiB. Smaller is fairer, larger is faster.
 func WithTurnBudget(bytes int) Option {
 	return func(c *config) { c.set(&c.ring.TurnBudget, "WithTurnBudget", bytes, 4096, 1<<30) }
+}
+
+// WithSendQueue sets how many bytes may be queued on a connection (Conn.Send, Write, Sendfile) before
+// ErrFull; the default is 1 MiB. Each Send counts about 128 bytes more, a file no more than that.
+func WithSendQueue(bytes int) Option {
+	return func(c *config) {
+		var size uint32
+		c.set(&size, "WithSendQueue", bytes, 1, 1<<30)
+		c.sendQueue = bytes
+	}
 }
 
 // WithReadLimit makes ReadFile and ReadFiles fail with ErrTooLarge on files larger than n bytes.

@@ -75,7 +75,7 @@ func opError(dst net.Conn, err error) error {
 		Addr: dst.RemoteAddr(), Err: err}
 }
 
-func sendfileLength(src *os.File, off, n int64) (int64, error) {
+func sendfileLength(src FileSource, off, n int64) (int64, error) {
 	if off < 0 {
 		return 0, pathError("sendfile", src.Name(), errors.New("negative offset"))
 	}

@@ -2,41 +2,137 @@ package ringo
 
 import (
 	"encoding/binary"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
 	"syscall"
 	"unsafe"
 
 	"github.com/ringo-io/ringo/csrc"
 )
 
-// Out is the connection's output memory, empty and with its whole capacity: what Send sends is
-// built in it. It is the handler's until it is sent: each call gives the same memory, until Sent
-// has come.
+// What a connection has to send is a queue of pieces. One operation is in flight, for one piece or
+// for several that go together: memory by SEND or SENDMSG, a file with the piece before it by
+// SENDFILE. What a handler's method queues is looked at when the delivery's other completions have
+// been handled, so that all of it goes together.
+
+// A piece is memory or a part of a file.
+type piece struct {
+	memory []byte
+	pinner runtime.Pinner // of memory that is the caller's
+	chunk  *chunk         // that memory is in, given back when it is sent
+
+	file   int32 // -1: memory
+	owned  bool  // the file is closed when it is sent
+	how    SendfileStrategy
+	off, n int64
+
+	uncounted bool // in what Sent is told
+	gathers   bool // Write may go on in it
+	last      bool // of a Send: Sent is told when it has gone
+}
+
+// pieceCost is what a piece counts beside its bytes.
+const pieceCost = 128
+
+// messageMax is how many pieces go in one SENDMSG: UIO_MAXIOV (linux/uio.h).
+const messageMax = 1024
+
+// Out is memory of the connection's own for what it sends next: empty, with a capacity of 28 KiB,
+// and neither copied nor pinned when it is sent. Each call gives the same memory, until a part of it
+// was given to Send or SendfileFD; then the next call gives other memory.
 func (c *Conn) Out() []byte {
-	c.lent = true
-	return c.memory().data()[:0]
-}
-
-func (c *Conn) memory() *chunk {
-	if c.chunk == nil {
-		c.chunk = c.loop.takeChunk()
+	if c.out == nil {
+		c.out = c.loop.takeChunk()
 	}
-	return c.chunk
+	return c.out.data()[:0]
 }
 
-// release gives the memory back when nothing in progress uses it.
-func (c *Conn) release() {
-	if c.chunk != nil && !c.lent && c.sending == sinkless && c.file == sinkless {
-		c.loop.giveChunk(c.chunk)
-		c.chunk = nil
+// Send queues the bytes of the slices, one behind the other; Sent tells when all have been handed
+// to the kernel, which is when the memory is the caller's again (parts of [Conn.Out] stay the
+// connection's). They go in as few operations as possible, without being copied.
+//
+// ErrFull says that too much is queued already (WithSendQueue): nothing of this was. Sent of what
+// is queued tells when there is room. Any other error says that the connection sends nothing more.
+func (c *Conn) Send(p ...[]byte) error {
+	bytes := 0
+	for _, b := range p {
+		bytes += len(b)
 	}
+	if err := c.admits(bytes, len(p)); err != nil || len(p) == 0 {
+		return err
+	}
+	out := false
+	for i, b := range p {
+		out = c.push(b, i == len(p)-1) || out
+	}
+	if out {
+		c.queue.tail().chunk, c.out = c.out, nil
+	}
+	return nil
 }
 
-// Busy reports whether a Send or Sendfile is in progress; no other can be started.
-func (c *Conn) Busy() bool { return c.sending != sinkless }
+// push queues b; true if it is a part of Out.
+func (c *Conn) push(b []byte, last bool) (out bool) {
+	p := c.pushPiece()
+	p.memory, p.file, p.last = b, -1, last
+	c.unsent += len(b)
+	if out = c.isOut(b); !out && len(b) > 0 {
+		p.pinner.Pin(unsafe.SliceData(b))
+	}
+	c.stir()
+	return out
+}
 
-// Send sends p, which must be a part of Out; Sent will tell. p must not be empty.
-func (c *Conn) Send(p []byte) {
-	c.startSend(&csrc.Op{Code: csrc.Send, FD: c.fd, Address: addressOf(p), Length: uint64(len(p))})
+func (c *Conn) pushFile(p piece) {
+	*c.pushPiece() = p
+	c.stir()
+}
+
+func (c *Conn) pushPiece() *piece {
+	c.unsent += pieceCost
+	return c.queue.push()
+}
+
+// isOut reports whether b is a part of Out.
+func (c *Conn) isOut(b []byte) bool {
+	if c.out == nil {
+		return false
+	}
+	at := addressOf(b) - addressOf(c.out.memory)
+	return at < chunkSize
+}
+
+// Write implements io.Writer: it queues a copy of p, gathered with what was written just before, and
+// sends it soon. It writes all or nothing; the errors are Send's. Sent tells of each operation that
+// took what was gathered.
+func (c *Conn) Write(p []byte) (int, error) {
+	if err := c.admits(len(p), 1); err != nil {
+		return 0, err
+	}
+	c.unsent += len(p)
+	for rest := p; len(rest) > 0; {
+		gather := c.gather()
+		n := copy(gather.chunk.data()[len(gather.memory):], rest)
+		gather.memory = gather.chunk.data()[:len(gather.memory)+n]
+		rest = rest[n:]
+	}
+	c.stir()
+	return len(p), nil
+}
+
+// gather gives the piece that Write goes on in, with room in it.
+func (c *Conn) gather() *piece {
+	if c.queue.length() > c.inFlight {
+		if p := c.queue.tail(); p.gathers && len(p.memory) < dataSize {
+			return p
+		}
+	}
+	p := c.pushPiece()
+	p.chunk = c.loop.takeChunk()
+	p.memory, p.file, p.gathers, p.last = p.chunk.data()[:0], -1, true, true
+	return p
 }
 
 // A SendfileStrategy says how a file goes to a socket; see docs/architecture.md.
@@ -50,44 +146,277 @@ const (
 	SendfileSyscall SendfileStrategy = csrc.SendfileSyscall // sendfile(2) even if it waits for the disk
 )
 
-// Sendfile sends header, which must be a part of Out and may be empty, and n bytes of the file fd
-// from offset off; Sent will tell. fd must stay open until then.
-func (c *Conn) Sendfile(header []byte, fd int, off, n int64, how SendfileStrategy) {
-	c.startSend(&csrc.Op{Code: csrc.SendFile, Flags: csrc.FD2Nonblock, FD: int32(fd), FD2: c.fd, Offset: off, Length: uint64(n),
-		Argument: uint32(how), Address: addressOf(header), Argument2: uint64(len(header))})
+// Sendfile queues n bytes of src, an *os.File or a *File, from offset off, or all to its end when n
+// is negative; Sent tells when they have gone: fewer without an error mean that the file ended
+// before. What was written just before goes in the same packet. src may be closed at once. The
+// errors are Send's, and those of asking src for its size and descriptor.
+func (c *Conn) Sendfile(src FileSource, off, n int64) error {
+	if err := c.admits(0, 1); err != nil {
+		return err
+	}
+	n, err := sendfileLength(src, off, n)
+	if err != nil {
+		return err
+	}
+	fd, err := duplicate(src)
+	if err != nil {
+		return err
+	}
+	c.pushFile(piece{file: int32(fd), owned: true, off: off, n: n, last: true})
+	return nil
 }
 
-func (c *Conn) startSend(op *csrc.Op) {
-	if c.sending != sinkless {
-		panic("ringo: Send on a connection that is sending")
+// A FileSource is an open file that Sendfile can send from: *os.File and *File are.
+type FileSource interface {
+	syscall.Conn
+	Name() string
+	Stat() (fs.FileInfo, error)
+}
+
+// SendfileFD is Sendfile for those who keep count of their descriptors: fd must stay open until Sent
+// tells. It is sent behind header, which may be empty, and which is not counted in what Sent is told.
+func (c *Conn) SendfileFD(header []byte, fd int, off, n int64, how SendfileStrategy) error {
+	if err := c.admits(len(header), 2); err != nil {
+		return err
 	}
-	if !c.closing {
-		c.sending = c.post(op, (*connSend)(c))
+	var chunk *chunk
+	if len(header) > 0 {
+		out := c.push(header, false)
+		c.queue.tail().uncounted = true
+		if out {
+			chunk, c.out = c.out, nil
+		}
 	}
+	c.pushFile(piece{file: int32(fd), chunk: chunk, how: how, off: off, n: n, last: true})
+	return nil
+}
+
+// admits says whether more may be queued.
+func (c *Conn) admits(bytes, pieces int) error {
+	switch {
+	case c.closing || c.shutting || c.finishing || c.detach != nil:
+		return net.ErrClosed
+	case c.sendFailed != nil:
+		return c.sendFailed
+	case c.unsent > 0 && c.unsent+bytes+pieces*pieceCost > c.loop.engine.sendQueue:
+		return ErrFull
+	}
+	return nil
+}
+
+// Busy reports whether anything is being sent or queued.
+func (c *Conn) Busy() bool { return c.queue.length() > 0 }
+
+// Unsent is about how many bytes are queued: what WithSendQueue bounds.
+func (c *Conn) Unsent() int { return c.unsent }
+
+// stir makes the loop look at the queue at the end of its delivery.
+func (c *Conn) stir() {
+	if c.sending == sinkless && !c.stirred {
+		c.stirred = true
+		c.loop.stirred = append(c.loop.stirred, c)
+	}
+}
+
+// sendNext starts to send what is first in the queue, or ends what waited for its end.
+func (c *Conn) sendNext() {
+	c.stirred = false
+	switch {
+	case c.closing || c.sending != sinkless:
+	case c.queue.length() > 0:
+		op := c.nextOp()
+		c.sending = c.post(&op, (*connSend)(c))
+	case c.finishing:
+		c.Close()
+	case c.shutting && !c.shut:
+		c.shut = true
+		c.post(&csrc.Op{Code: csrc.Shutdown, FD: c.fd, Argument: syscall.SHUT_WR}, (*connShut)(c))
+	default:
+		c.settle()
+	}
+}
+
+// nextOp is the operation for the pieces at the head of the queue, and notes how many these are.
+func (c *Conn) nextOp() csrc.Op {
+	first := c.queue.at(0)
+	if first.file >= 0 {
+		c.inFlight = 1
+		return c.fileOp(first, nil)
+	}
+	n := 1
+	for n < min(c.queue.length(), messageMax) && c.queue.at(n).file < 0 {
+		n++
+	}
+	switch {
+	case n > 1:
+		c.inFlight = n
+		return c.messageOp()
+	case c.queue.length() > 1:
+		c.inFlight = 2
+		return c.fileOp(c.queue.at(1), first.memory)
+	}
+	c.inFlight = 1
+	return csrc.Op{Code: csrc.Send, FD: c.fd, Address: addressOf(first.memory), Length: uint64(len(first.memory))}
+}
+
+func (c *Conn) fileOp(p *piece, header []byte) csrc.Op {
+	return csrc.Op{Code: csrc.SendFile, Flags: csrc.FD2Nonblock, FD: p.file, FD2: c.fd, Offset: p.off, Length: uint64(p.n),
+		Argument: uint32(p.how), Address: addressOf(header), Argument2: uint64(len(header))}
+}
+
+// struct iovec and struct msghdr of sendmsg(2), without pointers: storing one of these in memory that
+// the garbage collector does not know would make it look at what was there before.
+type iovec struct{ base, length uintptr }
+
+type msghdr struct {
+	name                 uintptr
+	nameLength           uint32
+	vectors, vectorCount uintptr
+	control, controlSize uintptr
+	flags                int32
+}
+
+// messageOp is a SENDMSG of the pieces in flight. Its struct msghdr and the iovecs behind that are
+// in a chunk of their own.
+func (c *Conn) messageOp() csrc.Op {
+	c.message = c.loop.takeChunk()
+	header := (*msghdr)(unsafe.Pointer(unsafe.SliceData(c.message.memory)))
+	vectors := unsafe.Slice((*iovec)(unsafe.Add(unsafe.Pointer(header), unsafe.Sizeof(*header))), c.inFlight)
+	for i := range vectors {
+		memory := c.queue.at(i).memory
+		vectors[i] = iovec{uintptr(addressOf(memory)), uintptr(len(memory))}
+	}
+	*header = msghdr{vectors: uintptr(unsafe.Pointer(&vectors[0])), vectorCount: uintptr(c.inFlight)}
+	return csrc.Op{Code: csrc.Sendmsg, FD: c.fd, Address: addressOf(c.message.memory)}
 }
 
 func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
 	c := (*Conn)(s)
 	c.sending = sinkless
-	c.lent = false
 	c.pending--
+	if c.message != nil {
+		c.loop.giveChunk(c.message)
+		c.message = nil
+	}
 	err := errorOf(completion.Result)
 	if completion.Extra != 0 {
 		err = syscall.Errno(completion.Extra)
 	}
-	c.sendFailed = err
-	if c.closing {
-		c.cut = max(completion.Result, 0)
-	} else {
-		c.handler.Sent(c, max(completion.Result, 0), err)
+	c.sent(max(completion.Result, 0), err)
+	if !c.closing {
+		c.stir()
 	}
-	c.release()
 	c.settle()
 }
 
-// Cut is, for Closed, how many bytes the Send or Sendfile had handed to the kernel that closing cut
-// short; 0 when there was none.
+// Cut is, for Closed, how many bytes were handed to the kernel of what Sent did not tell of, because
+// closing cut it short.
 func (c *Conn) Cut() int64 { return c.cut }
+
+// sent takes from the queue what an operation has sent: n bytes of memory, or of the file.
+func (c *Conn) sent(n int64, err error) {
+	file := c.queue.at(c.inFlight-1).file >= 0
+	for c.inFlight > 0 {
+		p := c.queue.at(0)
+		moved, all := p.moved(n, file, err)
+		if p.file >= 0 || !file {
+			n -= moved
+		}
+		if !all && c.sendFailed == nil {
+			c.sendFailed = err
+		}
+		c.inFlight--
+		c.drop(moved)
+	}
+	for c.sendFailed != nil && c.queue.length() > 0 {
+		c.drop(0)
+	}
+}
+
+// moved says how much of a piece went, if n bytes of its operation did, and whether that was all.
+func (p *piece) moved(n int64, withFile bool, err error) (moved int64, all bool) {
+	switch {
+	case p.file >= 0:
+		return n, err == nil
+	case withFile: // The header of a file: n counts what came after it.
+		if n > 0 || err == nil {
+			return int64(len(p.memory)), true
+		}
+		return 0, false
+	}
+	moved = min(n, int64(len(p.memory)))
+	return moved, err == nil || moved == int64(len(p.memory))
+}
+
+// drop takes the first piece from the queue, and tells the handler if it was the last of a Send.
+func (c *Conn) drop(moved int64) {
+	p := c.queue.pop()
+	c.unsent -= len(p.memory) + pieceCost
+	if !p.uncounted {
+		c.moved += moved
+	}
+	c.free(&p)
+	if !p.last {
+		return
+	}
+	n := c.moved
+	c.moved = 0
+	if c.closing {
+		c.cut += n
+		return
+	}
+	c.handler.Sent(c, n, c.sendFailed)
+}
+
+// free gives back what a piece holds.
+func (c *Conn) free(p *piece) {
+	p.pinner.Unpin()
+	if p.chunk != nil {
+		c.loop.giveChunk(p.chunk)
+	}
+	if p.owned {
+		syscall.Close(int(p.file))
+	}
+}
+
+// pieces is a queue of them.
+type pieces struct {
+	list []piece
+	head int
+}
+
+func (q *pieces) length() int     { return len(q.list) - q.head }
+func (q *pieces) at(i int) *piece { return &q.list[q.head+i] }
+func (q *pieces) tail() *piece    { return &q.list[len(q.list)-1] }
+
+// push adds an empty piece. A pointer to one is good until the next push or pop.
+func (q *pieces) push() *piece {
+	if q.head > 0 && len(q.list) == cap(q.list) {
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
+	}
+	q.list = append(q.list, piece{})
+	return q.tail()
+}
+
+func (q *pieces) pop() piece {
+	p := q.list[q.head]
+	q.list[q.head] = piece{}
+	q.head++
+	if q.head == len(q.list) {
+		q.list, q.head = q.list[:0], 0
+		if cap(q.list) > piecesKept {
+			q.list = nil
+		}
+	}
+	return p
+}
+
+// piecesKept is how large a queue is kept when it is empty.
+const piecesKept = 4
+
+var _ FileSource = (*os.File)(nil)
 
 // Acked is how many bytes the peer has acknowledged since the connection began; false where the
 // socket cannot tell (it is not TCP).

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"net"
 	"os"
 	"sync"
@@ -14,27 +16,34 @@ import (
 	"github.com/ringo-io/ringo/csrc"
 )
 
-// ServeOptions are the limits of Serve.
-type ServeOptions struct {
-	MaxConns     int           // over all loops; 0 is as many as the engine's reserve allows
-	DrainTimeout time.Duration // how long connections may go on once ctx has ended
-}
+// A ServeOption changes how Serve serves.
+type ServeOption func(*service)
 
-// Serve accepts connections from ln on all loops, and asks accept for the handler of each. It
-// returns when ctx has ended and all connections are closed: they get Drain first, and are closed
-// after the drain timeout. ln is closed by Serve.
+// MaxConns limits how many connections a Serve has at a time, over all loops; the others wait in the
+// listener's backlog. The default is as many as the engine's reserve allows (WithReserve).
+func MaxConns(n int) ServeOption { return func(s *service) { s.maxConns = n } }
+
+// DrainTimeout is how long connections may go on when Serve's context has ended; the default is not
+// at all.
+func DrainTimeout(d time.Duration) ServeOption { return func(s *service) { s.drainTimeout = d } }
+
+// Serve accepts connections from ln on all loops; h is told what happens to them ([PerConn] gives
+// each a handler of its own). It returns when ctx has ended and all connections are closed or
+// detached: they get Drain first, and are closed after the drain timeout. ln is closed by Serve.
 //
-// The engine needs receive buffers (WithReceiveBuffers).
-func (e *Engine) Serve(ctx context.Context, ln net.Listener, options ServeOptions, accept func(*Conn) Handler) error {
+// ln may be any listener with a descriptor: of tcp, tcp4, tcp6 or unix, made by package net or handed
+// to the program by a service manager (net.FileListener). It may be called for several listeners at
+// the same time.
+func (e *Engine) Serve(ctx context.Context, ln net.Listener, h Handler, options ...ServeOption) error {
 	defer ln.Close()
 	if e.onSomeLoop() {
 		return ErrWouldDeadlock
 	}
-	if e.loops[0].bufSize == 0 {
-		return errors.New("ringo: Serve needs an engine opened WithReceiveBuffers")
+	s := &service{engine: e, handler: h, idle: make(chan struct{})}
+	for _, o := range options {
+		o(s)
 	}
-	s := &service{engine: e, accept: accept, idle: make(chan struct{})}
-	if err := s.open(ln, options.MaxConns); err != nil {
+	if err := s.open(ln); err != nil {
 		return err
 	}
 	defer syscall.Close(s.fd)
@@ -46,7 +55,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, options ServeOption
 	s.onPorts((*port).drain)
 	select {
 	case <-s.idle:
-	case <-time.After(options.DrainTimeout):
+	case <-time.After(s.drainTimeout):
 		s.onPorts((*port).closeAll)
 		<-s.idle
 	}
@@ -55,22 +64,27 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, options ServeOption
 
 // A service is one Serve: a listening socket, shared by a port on each loop.
 type service struct {
-	engine *Engine
-	accept func(*Conn) Handler
-	fd     int
-	ports  []*port
-	live   atomic.Int64  // ports that accept, and connections
-	idle   chan struct{} // closed when live falls to 0
+	engine       *Engine
+	handler      Handler
+	maxConns     int
+	drainTimeout time.Duration
+	fd           int
+	ports        []*port
+	live         atomic.Int64  // ports that accept, and connections
+	idle         chan struct{} // closed when live falls to 0
 
 	mu  sync.Mutex
 	err error // why accepting ended, if not because it was asked to
 }
 
-// A port is a service on one loop, and belongs to that loop's goroutine.
+// A port is what connections come from, on one loop: a service's, or dialling. It belongs to that
+// loop's goroutine.
 type port struct {
-	service   *service
+	service   *service // nil: dialling
 	loop      *loop
 	accepting ticket
+	wide      bool // the accept in flight takes all that wait in the backlog
+	narrowing bool // and was asked to end
 	deaf      bool // accepts no more, ever
 	draining  bool
 	max       int
@@ -78,7 +92,7 @@ type port struct {
 	conns     *Conn // a list
 }
 
-func (s *service) open(ln net.Listener, maxConns int) error {
+func (s *service) open(ln net.Listener) error {
 	conn, ok := ln.(syscall.Conn)
 	if !ok {
 		return fmt.Errorf("ringo: %T has no descriptor to accept from", ln)
@@ -88,10 +102,9 @@ func (s *service) open(ln net.Listener, maxConns int) error {
 		return err
 	}
 	s.fd = fd
-	// Accepted sockets inherit it. Elsewhere than TCP there is no such option, and no delay.
-	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	inheritOptions(fd)
 	for i, l := range s.engine.loops {
-		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(i, maxConns)})
+		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(i)})
 	}
 	s.live.Store(int64(len(s.ports)))
 	for _, p := range s.ports {
@@ -103,19 +116,31 @@ func (s *service) open(ln net.Listener, maxConns int) error {
 	return nil
 }
 
-// share is how many connections loop i may have: a connection needs up to four operations of the
-// reserve, and the loop some for itself.
-func (s *service) share(i, maxConns int) int {
-	loops := len(s.engine.loops)
-	room := max((len(s.engine.loops[0].waiters.table)-s.engine.depth-8)/4, 1)
-	if maxConns <= 0 {
-		return room
+// inheritOptions sets what accepted sockets inherit, as package net sets it on each. Elsewhere than
+// for TCP there are no such options.
+func inheritOptions(fd int) {
+	for _, o := range [...]struct{ level, name, value int }{
+		{syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1},
+		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 15},
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15},
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 9},
+	} {
+		_ = syscall.SetsockoptInt(fd, o.level, o.name, o.value)
 	}
-	share := maxConns / loops
-	if i < maxConns%loops {
+}
+
+// share is how many of the service's connections loop i may have.
+func (s *service) share(i int) int {
+	loops := len(s.engine.loops)
+	if s.maxConns <= 0 {
+		return math.MaxInt
+	}
+	share := s.maxConns / loops
+	if i < s.maxConns%loops {
 		share++
 	}
-	return min(share, room)
+	return share
 }
 
 // onPorts runs f for each port on its loop. A loop that is closing runs nothing more, but cancels
@@ -139,14 +164,34 @@ func (s *service) gone() {
 	}
 }
 
+// initPorts sets the loop's limits for connections. A connection needs up to four operations of the
+// reserve, and the loop some for itself.
+func (l *loop) initPorts(options *csrc.Options) {
+	l.room = max((int(options.Reserve)-8)/4, 1)
+	l.dialled = port{loop: l, deaf: true, max: math.MaxInt}
+	l.ports[&l.dialled] = struct{}{}
+	// Between the delivery in which an accept is told to end and its end it can fill the completion
+	// queue, which has a power of two of places, twice, for the cancel may have to wait for the
+	// next turn; on the threads backend as many deliveries.
+	turn := 1 << bits.Len32(options.CQEntries-1)
+	if backend, _ := l.c.Backend(); backend == csrc.BackendThreads {
+		turn = reapLimit
+	}
+	l.acceptAhead = 2 * turn
+}
+
+// reapLimit is REAP_LIMIT of csrc/internal.h.
+const reapLimit = 1024
+
 // open begins to serve.
 func (p *port) open() {
 	p.loop.ports[p] = struct{}{}
-	if p.max == 0 { // Fewer connections than loops.
+	switch {
+	case p.max == 0: // Fewer connections than loops.
 		p.ended(nil)
-		return
+	case p.room() > 0:
+		p.listen()
 	}
-	p.listen()
 }
 
 // abandon ends the connections that are left when the loop has ended. They were paused or at
@@ -159,11 +204,19 @@ func (p *port) abandon() {
 	})
 }
 
-// listen accepts as many connections as there is room for; others wait in the backlog, where any
-// loop may take them.
+// room is how many more connections the port may have.
+func (p *port) room() int { return min(p.max-p.count, p.loop.room-p.loop.conns) }
+
+// listen accepts connections as long as there is room; others wait in the backlog, where any loop
+// may take them. The kernel's multishot takes all that wait, whatever the room, so it is used only
+// while there is more room than it can fill before it is told to stop; then one by one.
 func (p *port) listen() {
-	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot, Length: uint64(p.max - p.count),
+	room := p.room()
+	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot,
 		Argument: syscall.SOCK_NONBLOCK | syscall.SOCK_CLOEXEC}
+	if p.wide = room > p.loop.acceptAhead; !p.wide {
+		op.Length = uint64(room)
+	}
 	t, err := p.loop.postOwn(&op, p)
 	if err != nil {
 		p.ended(err)
@@ -178,15 +231,20 @@ func (p *port) complete(_ *loop, c *csrc.Completion) {
 		p.accepted(int32(c.Result))
 	}
 	if c.Flags&csrc.More != 0 {
+		if p.wide && !p.narrowing && p.room() <= p.loop.acceptAhead {
+			p.narrowing = true
+			p.loop.cancel(p.accepting)
+		}
 		return
 	}
-	p.accepting = sinkless
+	asked := p.narrowing && c.Result == -int64(syscall.ECANCELED)
+	p.accepting, p.narrowing = sinkless, false
 	switch {
 	case p.draining || isClosed(p.service.engine.closed):
 		p.ended(nil)
-	case c.Result < 0:
+	case c.Result < 0 && !asked:
 		p.ended(os.NewSyscallError("accept", errorOf(c.Result)))
-	case p.count < p.max:
+	case p.room() > 0:
 		p.listen()
 	}
 }
@@ -209,25 +267,31 @@ func (p *port) ended(err error) {
 }
 
 func (p *port) accepted(fd int32) {
-	c := &Conn{loop: p.loop, port: p, fd: fd}
 	p.service.live.Add(1)
+	p.adopt(fd, p.service.handler)
+}
+
+// adopt begins the life of a connection.
+func (p *port) adopt(fd int32, h Handler) *Conn {
+	c := &Conn{loop: p.loop, port: p, fd: fd, handler: h}
+	p.loop.conns++
 	p.count++
 	c.next = p.conns
 	if c.next != nil {
 		c.next.previous = c
 	}
 	p.conns = c
-	c.handler = p.service.accept(c)
-	c.handler.Opened(c)
+	h.Opened(c)
 	c.receive()
 	if p.draining && !c.closing && c.detach == nil {
 		c.handler.Drain(c)
 	}
+	return c
 }
 
 // leave ends the port when it has nothing more to do.
 func (p *port) leave() {
-	if p.deaf && p.count == 0 {
+	if p.deaf && p.count == 0 && p.service != nil {
 		delete(p.loop.ports, p)
 	}
 }
@@ -243,11 +307,25 @@ func (p *port) forget(c *Conn) {
 		c.next.previous = c.previous
 	}
 	p.count--
-	if p.accepting == sinkless && !p.draining && !p.deaf && p.count < p.max {
-		p.listen()
+	p.loop.conns--
+	for other := range p.loop.ports {
+		other.resume()
 	}
 	p.leave()
-	p.service.gone()
+	if p.service != nil {
+		p.service.gone()
+	}
+}
+
+// resume accepts again if there was no room, and is some now.
+func (p *port) resume() {
+	switch {
+	case p.accepting != sinkless || p.draining || p.deaf || p.room() <= 0:
+	case isClosed(p.loop.engine.closed):
+		p.ended(nil)
+	default:
+		p.listen()
+	}
 }
 
 func (p *port) drain() {

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -89,12 +87,12 @@ type server struct {
 }
 
 // serve starts Serve on a port of its own.
-func serve(t testing.TB, e *Engine, options ServeOptions, accept func(*Conn) Handler) *server {
+func serve(t testing.TB, e *Engine, options []ServeOption, accept func(*Conn) Handler) *server {
 	t.Helper()
 	return serveOn(t, e, "tcp", options, accept)
 }
 
-func serveOn(t testing.TB, e *Engine, network string, options ServeOptions, accept func(*Conn) Handler) *server {
+func serveOn(t testing.TB, e *Engine, network string, options []ServeOption, accept func(*Conn) Handler) *server {
 	t.Helper()
 	address := map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")}[network]
 	ln, err := net.Listen(network, address)
@@ -103,7 +101,7 @@ func serveOn(t testing.TB, e *Engine, network string, options ServeOptions, acce
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &server{t, ln, cancel, make(chan error, 1)}
-	go func() { s.done <- e.Serve(ctx, ln, options, accept) }()
+	go func() { s.done <- e.Serve(ctx, ln, PerConn(accept), options...) }()
 	t.Cleanup(s.stop)
 	return s
 }
@@ -188,7 +186,7 @@ func TestEcho(t *testing.T) {
 	e := open(t, WithLoops(2), WithReceiveBuffers(4, 4096))
 	want := randomBytes(4 << 20)
 	for _, network := range []string{"tcp", "unix"} {
-		s := serveOn(t, e, network, ServeOptions{}, newEcho)
+		s := serveOn(t, e, network, nil, newEcho)
 		var clients sync.WaitGroup
 		for range 12 {
 			c := s.dial()
@@ -219,17 +217,12 @@ func TestServeArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := open(t).Serve(t.Context(), ln, ServeOptions{}, newEcho); err == nil || !strings.Contains(err.Error(), "WithReceiveBuffers") {
-		t.Errorf("without buffers: %v", err)
-	}
-	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener is open: %v", err)
-	}
+	ln.Close()
 	e := open(t, WithReceiveBuffers(4, 4096))
-	if err := e.Serve(t.Context(), ln, ServeOptions{}, newEcho); !errors.Is(err, net.ErrClosed) {
+	if err := e.Serve(t.Context(), ln, PerConn(newEcho)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a closed listener: %v", err)
 	}
-	if err := e.Serve(t.Context(), struct{ net.Listener }{ln}, ServeOptions{}, newEcho); err == nil {
+	if err := e.Serve(t.Context(), struct{ net.Listener }{ln}, PerConn(newEcho)); err == nil {
 		t.Error("a listener without a descriptor was taken")
 	}
 }
@@ -245,7 +238,7 @@ func TestServeContextEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		within(t, "Serve", func() {
-			if err := e.Serve(ctx, ln, ServeOptions{DrainTimeout: time.Hour}, newEcho); err != nil {
+			if err := e.Serve(ctx, ln, PerConn(newEcho), DrainTimeout(time.Hour)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -263,7 +256,7 @@ func TestServeTwice(t *testing.T) {
 			}
 		}
 	}
-	a, b := serve(t, e, ServeOptions{}, greet("a")), serve(t, e, ServeOptions{}, greet("b"))
+	a, b := serve(t, e, nil, greet("a")), serve(t, e, nil, greet("b"))
 	for range 20 {
 		for want, s := range map[string]*server{"a": a, "b": b} {
 			if got, err := io.ReadAll(s.dial()); string(got) != want || err != nil {
@@ -292,7 +285,7 @@ func TestServeManyConnections(t *testing.T) {
 	const total = 1000
 	e := open(t, WithLoops(2), WithReceiveBuffers(32, 2048), WithReserve(8192))
 	var n crowd
-	s := serve(t, e, ServeOptions{}, func(*Conn) Handler {
+	s := serve(t, e, nil, func(*Conn) Handler {
 		h := &echo{}
 		var turns, last int
 		n.in()
@@ -360,53 +353,12 @@ func chatter(c *net.TCPConn, random *rand.Rand) {
 	}
 }
 
-// TestMaxConns: no more connections than asked for are open at once, over all loops; the others
-// wait, and each gets its turn when one is closed.
-func TestMaxConns(t *testing.T) {
-	for _, loops := range []int{1, 2, 3} {
-		for _, limit := range []int{1, 2, 5} {
-			t.Run(fmt.Sprintf("%d loops, %d connections", loops, limit), func(t *testing.T) {
-				e := open(t, WithLoops(loops), WithReceiveBuffers(16, 4096))
-				var n crowd
-				s := serve(t, e, ServeOptions{MaxConns: limit}, func(*Conn) Handler {
-					h := &script{drain: closeOnDrain}
-					h.opened = func(c *Conn) { n.in(); c.Send(append(c.Out(), "hello"...)) }
-					h.data = func(c *Conn, p []byte) {
-						if len(p) == 0 {
-							c.Close()
-						}
-					}
-					h.closed = func(*Conn, error) { n.closed.Add(1) }
-					return h
-				})
-				var clients sync.WaitGroup
-				for range 30 {
-					c := s.dial()
-					clients.Add(1)
-					go func() {
-						defer clients.Done()
-						defer c.Close()
-						if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
-							t.Error(err)
-						}
-						time.Sleep(time.Millisecond) // So that connections overlap if they can.
-					}()
-				}
-				within(t, "clients that wait for each other", clients.Wait)
-				if most := n.most.Load(); most > int64(limit) {
-					t.Errorf("%d were open at once", most)
-				}
-			})
-		}
-	}
-}
-
 // TestDrain: when the context ends, each connection is told; Serve waits for those that go on, and
 // accepts no others.
 func TestDrain(t *testing.T) {
 	e := open(t, WithReceiveBuffers(16, 4096))
 	var n crowd
-	s := serve(t, e, ServeOptions{DrainTimeout: time.Hour}, func(*Conn) Handler {
+	s := serve(t, e, []ServeOption{DrainTimeout(time.Hour)}, func(*Conn) Handler {
 		h := &script{opened: func(*Conn) { n.in() }, closed: func(*Conn, error) { n.closed.Add(1) }}
 		h.drain = func(c *Conn) { c.Send(append(c.Out(), "last words"...)) }
 		h.data = func(c *Conn, _ []byte) { c.Close() }
@@ -445,7 +397,7 @@ func TestDrain(t *testing.T) {
 func TestDrainTimeout(t *testing.T) {
 	e := open(t, WithReceiveBuffers(16, 4096))
 	var n crowd
-	s := serve(t, e, ServeOptions{DrainTimeout: time.Millisecond}, func(*Conn) Handler {
+	s := serve(t, e, []ServeOption{DrainTimeout(time.Millisecond)}, func(*Conn) Handler {
 		return &script{opened: func(*Conn) { n.in() }, closed: func(*Conn, error) { n.closed.Add(1) }}
 	})
 	var conns []net.Conn
@@ -483,7 +435,7 @@ func TestCloseDuringServe(t *testing.T) {
 			for _, hour := range []time.Duration{0, time.Hour} {
 				e := open(t, WithLoops(2), WithReceiveBuffers(16, 4096))
 				var n crowd
-				s := serve(t, e, ServeOptions{DrainTimeout: hour}, func(*Conn) Handler {
+				s := serve(t, e, []ServeOption{DrainTimeout(hour)}, func(*Conn) Handler {
 					h := kind()
 					n.in()
 					h.closed = func(*Conn, error) { n.closed.Add(1) }
@@ -512,7 +464,7 @@ func TestCloseDuringServe(t *testing.T) {
 func TestShutdownDuringSends(t *testing.T) {
 	e := open(t, WithLoops(2), WithReceiveBuffers(16, 4096))
 	var n crowd
-	s := serve(t, e, ServeOptions{DrainTimeout: time.Hour}, func(*Conn) Handler {
+	s := serve(t, e, []ServeOption{DrainTimeout(time.Hour)}, func(*Conn) Handler {
 		h := &script{opened: func(c *Conn) { n.in(); c.Pause(); c.Send(c.Out()[:1000]) }}
 		h.sent = func(c *Conn, _ int64, err error) {
 			if err != nil {
@@ -539,71 +491,5 @@ func TestShutdownDuringSends(t *testing.T) {
 	s.wait(nil)
 	if n.closed.Load() != 20 {
 		t.Errorf("%d were closed", n.closed.Load())
-	}
-}
-
-// TestServeNoDescriptors: without descriptors accepting pauses, and does not turn and turn; when
-// there are some again, those who waited are served.
-func TestServeNoDescriptors(t *testing.T) {
-	// The kernel heeds the limit that an accept was armed under.
-	fill, lift := limitDescriptors(t)
-	e := open(t, WithLoops(1), WithReceiveBuffers(16, 4096))
-	s := serve(t, e, ServeOptions{}, newEcho)
-	client := s.dial()
-	client.Write([]byte("x"))
-	if _, err := io.ReadFull(client, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	fill()
-	addr := s.ln.Addr().(*net.TCPAddr)
-	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
-		t.Fatal(err)
-	}
-	before := e.Stats()
-	eventually(t, "accepting paused some times", func() bool { return e.Stats().Backoffs >= before.Backoffs+4 })
-	after := e.Stats()
-	if turns, pauses := after.Turns-before.Turns, after.Backoffs-before.Backoffs; turns > 10*pauses {
-		t.Errorf("%d turns for %d pauses", turns, pauses)
-	}
-	lift()
-	if _, err := syscall.Write(fd, []byte("waited")); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 6)
-	within(t, "echo after the pause", func() {
-		if n, err := syscall.Read(fd, buf); n != 6 || err != nil || string(buf) != "waited" {
-			t.Errorf("%d, %v, %q", n, err, buf)
-		}
-	})
-}
-
-// TestServeSmallReserve: a loop that has operations for one connection only serves one at a time,
-// and neither loses buffers nor turns in vain.
-func TestServeSmallReserve(t *testing.T) {
-	for _, reserve := range []int{3, 4, 8} {
-		e := open(t, WithLoops(1), WithReserve(reserve), WithReceiveBuffers(2, 64))
-		var received atomic.Int64
-		s := serve(t, e, ServeOptions{}, func(*Conn) Handler {
-			return &script{drain: closeOnDrain, data: func(c *Conn, p []byte) {
-				received.Add(int64(len(p)))
-				if len(p) == 0 {
-					c.Close()
-				}
-			}}
-		})
-		for i := range int64(5) {
-			c := s.dial()
-			if _, err := c.Write(make([]byte, 10_000)); err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			eventually(t, fmt.Sprintf("all received with a reserve of %d", reserve), func() bool { return received.Load() == (i+1)*10_000 })
-		}
-		s.stop()
 	}
 }

@@ -27,8 +27,9 @@ type waiter struct {
 // anywhere and are handed out under mu; the others are for what the loop's own goroutine posts,
 // which needs no lock, and are a reserve no one else can use up.
 type waiters struct {
-	table   []waiter
-	ownFree int32
+	table      []waiter
+	ownFree    int32 // -1: none
+	ownTouched int32 // those from here on were never used
 
 	mu     sync.Mutex
 	free   int32
@@ -42,13 +43,12 @@ type waiters struct {
 const sinkless = ticket(0)
 
 func newWaiters(depth, reserve int) *waiters {
-	w := &waiters{table: make([]waiter, depth+reserve), free: 0, ownFree: int32(depth)}
+	w := &waiters{table: make([]waiter, depth+reserve), free: 0, ownFree: -1, ownTouched: int32(depth)}
 	w.idle.L = &w.mu
-	for i := range w.table {
+	for i := range depth {
 		w.table[i].next = int32(i) + 1
 	}
 	w.table[depth-1].next = -1
-	w.table[depth+reserve-1].next = -1
 	return w
 }
 
@@ -65,10 +65,15 @@ func (w *waiters) arm(index int32, s sink) ticket {
 // takeOwn is for the loop's goroutine; false means that the reserve is used up.
 func (w *waiters) takeOwn(s sink) (ticket, bool) {
 	index := w.ownFree
-	if index < 0 {
+	switch {
+	case index >= 0:
+		w.ownFree = w.table[index].next
+	case int(w.ownTouched) < len(w.table):
+		index = w.ownTouched
+		w.ownTouched++
+	default:
 		return sinkless, false
 	}
-	w.ownFree = w.table[index].next
 	return w.arm(index, s), true
 }
 

@@ -19,6 +19,7 @@ const greeting = "hello"
 
 // A detaching handler detaches its connection at once, or when a greeting has come.
 type detaching struct {
+	ringo.Defaults
 	first string
 	conns chan net.Conn
 	got   []byte
@@ -44,13 +45,6 @@ func (d *detaching) detach(c *ringo.Conn) {
 		d.conns <- conn
 	})
 }
-
-func (d *detaching) Sent(*ringo.Conn, int64, error)                  {}
-func (d *detaching) FileOpened(*ringo.Conn, int, error)              {}
-func (d *detaching) FileStatus(*ringo.Conn, ringo.FileStatus, error) {}
-func (d *detaching) Timer(*ringo.Conn)                               {}
-func (d *detaching) Drain(c *ringo.Conn)                             { c.Close() }
-func (d *detaching) Closed(*ringo.Conn, error)                       {}
 
 // TestDetachedConns holds detached connections to the contract of net.Conn, on both backends: as
 // they are when nothing was received before, and when something was.
@@ -106,7 +100,7 @@ func serve(t *testing.T, e *ringo.Engine, network string, accept func(*ringo.Con
 	}
 	ctx, end := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- e.Serve(ctx, ln, ringo.ServeOptions{}, accept) }()
+	go func() { served <- e.Serve(ctx, ln, ringo.PerConn(accept)) }()
 	return ln.Addr().String(), func() {
 		end()
 		if err := <-served; err != nil {

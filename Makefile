@@ -119,6 +119,16 @@ test: ## Set up, then run every test that needs no special machine
 		$(MAKE) --no-print-directory -s $$run || failed=1; done; \
 	build/run total $(C_RUNS:%=C/%) $(GO_RUNS:%=Go/%) || failed=1; exit $$failed
 
+# Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
+# calls.
+FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open
+SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
+	tests/faults/open.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
+SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
+	$(if $(THREADS_ONLY),,io_uring_submit_and_wait io_uring_submit_and_get_events)
+OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
+	io_uring_register_iowq_max_workers io_uring_register_buf_ring)
+
 test-c: $(C_TESTS) $(FAULT_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
 	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS) $(FAULT_TESTS)
 test-c-asan: ## Run the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -132,16 +142,6 @@ $(C_RUNS:%=test-c-%):
 $(OUT)/tests/%: tests/c/%.c $(OUT)/libringo.a
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/c -MF $@.d -o $@ $< $(OUT)/libringo.a -lcmocka $(C_LIBS)
-
-# Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
-# calls.
-FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open
-SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
-	tests/faults/open.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
-SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
-	$(if $(THREADS_ONLY),,io_uring_submit_and_wait io_uring_submit_and_get_events)
-OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
-	io_uring_register_iowq_max_workers io_uring_register_buf_ring)
 
 $(OUT)/faults/%.o: tests/faults/%.c Makefile
 	@mkdir -p $(@D)

@@ -77,6 +77,27 @@ static bool is_slots(uint64_t token)
 	return token >> 32 != 0;
 }
 
+/* Chains are left whole, and to the kernel. */
+static bool goes_on(const struct queued *queued)
+{
+	return queued->hop.sqe_flags & (KERNEL_SQE_LINK | KERNEL_SQE_HARDLINK);
+}
+
+static bool is_chained(const struct faulty *faulty, uint32_t index)
+{
+	return goes_on(&faulty->queue[index]) || (index > 0 && goes_on(&faulty->queue[index - 1]));
+}
+
+/* Hops from `index` on that go together: a chain, or one. */
+static uint32_t length_of_chain(const struct faulty *faulty, uint32_t index)
+{
+	uint32_t length = 1;
+
+	while (goes_on(&faulty->queue[index + length - 1]))
+		length++;
+	return length;
+}
+
 static void hold(struct faulty *faulty, const struct held *completion)
 {
 	if (faulty->held_count == faulty->held_capacity) {
@@ -132,7 +153,8 @@ static int32_t exhaustion(const struct hop *hop)
 
 	if (hop->opcode == KERNEL_ACCEPT)
 		return of_accept[fault_random(sizeof(of_accept) / sizeof(of_accept[0]))];
-	return hop->opcode == KERNEL_RECV && hop->buffer_select ? -ENOBUFS : 0;
+	return hop->opcode == KERNEL_RECV && hop->sqe_flags & KERNEL_SQE_BUFFER_SELECT ? -ENOBUFS
+										       : 0;
 }
 
 /* The errno that the hop gets instead of being run, or 0. */
@@ -227,13 +249,14 @@ static void rewrite(struct faulty *faulty, const struct hop *hop, uint64_t token
 }
 
 /* 0, or -EBUSY when the real queue is full. */
-static int submit(struct ring *ring, struct faulty *faulty, const struct queued *queued)
+static int submit(struct ring *ring, struct faulty *faulty, uint32_t index)
 {
+	const struct queued *queued = &faulty->queue[index];
 	struct hop hop = queued->hop;
 	int32_t error = 0;
 	int ret;
 
-	if (is_slots(queued->token)) {
+	if (is_slots(queued->token) && !is_chained(faulty, index)) {
 		error = error_for(&hop);
 		if (error == 0) {
 			shorten(faulty, &hop, queued->token);
@@ -254,14 +277,32 @@ static int submit(struct ring *ring, struct faulty *faulty, const struct queued 
 
 /* The function table. */
 
+static uint32_t faulty_room(const struct ring *ring)
+{
+	const struct faulty *faulty = ring->backend_state;
+
+	return QUEUE_SIZE - faulty->queue_count;
+}
+
 static int faulty_push(struct ring *ring, const struct hop *hop, uint64_t token)
 {
 	struct faulty *faulty = ring->backend_state;
+	const struct queued queued = {.hop = *hop, .token = token};
+	bool chained = goes_on(&queued) || (faulty->queue_count > 0 &&
+					    goes_on(&faulty->queue[faulty->queue_count - 1]));
 
-	if (faulty->queue_count == QUEUE_SIZE || fault_strikes(FAULT_FULL))
+	if (faulty->queue_count == QUEUE_SIZE || (!chained && fault_strikes(FAULT_FULL)))
 		return -EBUSY;
-	faulty->queue[faulty->queue_count++] = (struct queued){.hop = *hop, .token = token};
+	faulty->queue[faulty->queue_count++] = queued;
 	return 0;
+}
+
+static uint32_t real_room(struct ring *ring, const struct faulty *faulty)
+{
+	struct ring copy = *ring;
+
+	copy.backend_state = faulty->real_state;
+	return faulty->real->room(&copy);
 }
 
 /* Takes hops from the queue in their order, as a submit does: a cancel stays behind its target. */
@@ -271,8 +312,18 @@ static void submit_some(struct ring *ring, struct faulty *faulty)
 
 	if (count > 1 && fault_strikes(FAULT_PARTIAL))
 		count = fault_random(count);
-	while (taken < count && submit(ring, faulty, &faulty->queue[taken]) == 0)
-		taken++;
+	while (taken < count) {
+		uint32_t length = length_of_chain(faulty, taken);
+
+		if (length > 1 && real_room(ring, faulty) < length)
+			break;
+		if (submit(ring, faulty, taken) != 0)
+			break;
+		for (uint32_t i = 1; i < length; i++)
+			if (submit(ring, faulty, taken + i) != 0)
+				abort();
+		taken += length;
+	}
 	faulty->queue_count -= taken;
 	memmove(faulty->queue, &faulty->queue[taken],
 		faulty->queue_count * sizeof(faulty->queue[0]));
@@ -414,14 +465,15 @@ static void faulty_provide_buffer(struct ring *ring, uint32_t id)
 	take_state_back(ring, faulty);
 }
 
-#define TABLE(open_function)                                                                       \
+#define TABLE(open_function, takes_chains)                                                         \
 	{                                                                                          \
-		.name = "faulty", .library = "none", .open = (open_function),                      \
-		.close = faulty_close, .push = faulty_push, .turn = faulty_turn,                   \
-		.reap = faulty_reap, .supports = faulty_supports, .describe = faulty_describe,     \
+		.name = "faulty", .library = "none", .links = (takes_chains),                      \
+		.open = (open_function), .room = faulty_room, .close = faulty_close,               \
+		.push = faulty_push, .turn = faulty_turn, .reap = faulty_reap,                     \
+		.supports = faulty_supports, .describe = faulty_describe,                          \
 		.register_buffers = faulty_register_buffers,                                       \
 		.provide_buffer = faulty_provide_buffer,                                           \
 	}
 
-const struct backend __wrap_backend_uring = TABLE(open_uring);
-const struct backend __wrap_backend_threads = TABLE(open_threads);
+const struct backend __wrap_backend_uring = TABLE(open_uring, true);
+const struct backend __wrap_backend_threads = TABLE(open_threads, false);

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,12 +25,13 @@ type probe struct {
 	corrected string
 }
 
+// everyNth is how many of the probes are asked: sanitizers learn nothing from fio.
+var everyNth = 1
+
 // TestAgreesWithFio asks the installed fio about every probe, and compares: taken or refused, the effective values, and
 // the line that fio prints for each job. fio goes as far as it does before it would run.
 func TestAgreesWithFio(t *testing.T) {
-	if _, err := exec.LookPath("fio"); err != nil {
-		t.Skip("fio is not installed")
-	}
+	needFio(t)
 	probes := slices.Concat(optionProbes(), jobProbes, changed, refusalProbes)
 	if len(probes) < 500 {
 		t.Errorf("%d probes are too few", len(probes))
@@ -42,6 +42,13 @@ func TestAgreesWithFio(t *testing.T) {
 			t.Errorf("asked twice:\n%s", p.text)
 		}
 		seen[p.text] = true
+	}
+	if everyNth > 1 {
+		rest := probes[:0]
+		for i := 0; i < len(probes); i += everyNth {
+			rest = append(rest, probes[i])
+		}
+		probes = rest
 	}
 	const askers = 4
 	var asking sync.WaitGroup

@@ -22,13 +22,18 @@ type builder struct {
 
 	notes *notes
 	errs  []error
-	inert []*Option   // those that were met
-	given [][]Setting // of each section, in the first arm
+	said  map[string]bool // the errors that are in errs
+	inert []*Option       // those that were met
+	given [][]Setting     // of each section, in the first arm
 }
 
 // fail keeps an error, once: every arm of a plan finds the same ones.
 func (b *builder) fail(err error) {
-	if !slices.ContainsFunc(b.errs, func(known error) bool { return known.Error() == err.Error() }) {
+	if b.said == nil {
+		b.said = map[string]bool{}
+	}
+	if text := err.Error(); !b.said[text] {
+		b.said[text] = true
 		b.errs = append(b.errs, err)
 	}
 }

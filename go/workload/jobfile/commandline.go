@@ -169,7 +169,7 @@ func completeName(typed string) (string, error) {
 	case len(matches) > 1:
 		return "", &reasonError{ErrUnknown, "may mean any of " + strings.Join(matches, ", ")}
 	}
-	return "", &reasonError{ErrUnknown, ErrUnknown.Error() + suggestion(nearest(typed, allNames()))}
+	return "", &reasonError{ErrUnknown, ErrUnknown.Error() + suggestion(nearest(typed, usefulNames()))}
 }
 
 func sameOption(names []string) bool {
@@ -194,6 +194,14 @@ func allNames() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// usefulNames are those of them that are not refused.
+func usefulNames() []string {
+	return slices.DeleteFunc(allNames(), func(name string) bool {
+		option, flag := optionByName[name], runFlagByName[name]
+		return option != nil && option.Class == Refused || flag != nil && flag.Class == Refused
+	})
 }
 
 // noteInertOptions names all options that change nothing in one note.

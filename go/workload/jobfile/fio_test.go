@@ -144,3 +144,115 @@ func readFioOutput(out []byte) []fioSection {
 
 // noNumber stands for an empty place in a list.
 const noNumber = -1 << 62
+
+// fio runs fio and gives what it printed, and whether it was content.
+func fio(t *testing.T, args ...string) (stdout, stderr string, ok bool) {
+	t.Helper()
+	command := exec.Command("fio", args...)
+	command.Dir = t.TempDir()
+	command.Env = append(os.Environ(), "RINGO_TEST_SIZE=8m")
+	var out, errs bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errs
+	err := command.Run()
+	return out.String(), errs.String(), err == nil
+}
+
+func needFio(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("fio"); err != nil {
+		t.Skip("fio is not installed")
+	}
+}
+
+// TestDefaultsAreFios compares the defaults of the table with those that fio sets before it reads a file.
+func TestDefaultsAreFios(t *testing.T) {
+	needFio(t)
+	job := filepath.Join(t.TempDir(), "job")
+	if err := os.WriteFile(job, []byte("[job]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, ok := fio(t, "--debug=parse", "--parse-only", job, job) // It sets them again for the second file.
+	if !ok {
+		t.Fatal("fio failed")
+	}
+	found := 0
+	for _, m := range regexp.MustCompile(`(?m) handle_option=([^,]*), ptr=(.*)$`).FindAllStringSubmatch(stdout, -1) {
+		option := Lookup(m[1])
+		switch {
+		case option == nil:
+			t.Errorf("fio's %s is not in the table", m[1])
+		case option.Class == Refused:
+		case option.Default != strings.TrimSuffix(m[2], ",100,100"):
+			t.Errorf("the default of %s is %q, fio's is %q", m[1], option.Default, m[2])
+		}
+		found++
+	}
+	if found < 100 {
+		t.Errorf("fio showed %d defaults", found)
+	}
+}
+
+// TestKnowsAllOfFios looks for options that fio has and the table lacks.
+func TestKnowsAllOfFios(t *testing.T) {
+	needFio(t)
+	help, _, _ := fio(t, "--cmdhelp=all")
+	for _, engine := range []string{"io_uring", "libaio"} {
+		more, _, _ := fio(t, "--enghelp="+engine)
+		help += more
+	}
+	names := regexp.MustCompile(`(?m)^ *([a-z][a-z0-9_-]*) *: `).FindAllStringSubmatch(help, -1)
+	if len(names) < 200 {
+		t.Fatalf("fio showed %d options", len(names))
+	}
+	for _, m := range names {
+		if Lookup(m[1]) == nil {
+			t.Errorf("fio's option %s is not in the table", m[1])
+		}
+	}
+	usage, _, _ := fio(t, "--help")
+	for _, m := range regexp.MustCompile(`(?m)^  --([a-z-]+)`).FindAllStringSubmatch(usage, -1) {
+		if runFlagByName[m[1]] == nil {
+			t.Errorf("fio's --%s is not known", m[1])
+		}
+	}
+}
+
+// TestShowsCommandsAsFio compares --showcmd for all jobs that both take.
+func TestShowsCommandsAsFio(t *testing.T) {
+	needFio(t)
+	t.Setenv("RINGO_TEST_SIZE", "8m")
+	dir := t.TempDir()
+	var files, ours []string
+	for i, p := range jobProbes {
+		name := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.WriteFile(name, []byte(p.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := ParseCommandLine([]string{"--showcmd", name}, Environment{Lookup: os.LookupEnv})
+		// fio takes a global section behind a job for a part of the job, and does not quote.
+		if err != nil {
+			continue
+		}
+		line := plan.Commands[0]
+		if line == "ringo bench" || strings.ContainsAny(line, `'"`) || strings.Contains(line, "--name=global") {
+			continue
+		}
+		files, ours = append(files, name), append(ours, strings.Replace(line, "ringo bench", "fio", 1))
+	}
+	if len(files) < 100 {
+		t.Errorf("%d jobs are too few", len(files))
+	}
+	stdout, stderr, ok := fio(t, append([]string{"--showcmd"}, files...)...)
+	if !ok {
+		t.Fatal(stderr)
+	}
+	theirs := strings.Split(strings.TrimRight(stdout, "\n"), "\n")
+	if len(theirs) != len(ours) {
+		t.Fatalf("fio shows %d commands, ringo %d", len(theirs), len(ours))
+	}
+	for i := range ours {
+		if strings.Join(strings.Fields(theirs[i]), " ") != strings.Join(strings.Fields(ours[i]), " ") {
+			t.Errorf("fio:   %s\nringo: %s", theirs[i], ours[i])
+		}
+	}
+}

@@ -118,9 +118,15 @@ func (o *Option) knownWith(engine EngineOptions) bool {
 	return o.Engines == nil || slices.Contains(o.Engines, engine.like())
 }
 
+// longestName is longer than any name there is.
+const longestName = 64
+
 // nearest gives the known name that is closest to one that is not known, or "" where none is close.
 func nearest(name string, known []string) string {
 	best, least := "", (len(name)+1)/2+1 // More than half of it wrong is no slip of the finger.
+	if len(name) > longestName {
+		return ""
+	}
 	for _, candidate := range known {
 		if distance := editDistance(name, candidate); distance < least {
 			best, least = candidate, distance

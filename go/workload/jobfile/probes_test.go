@@ -42,7 +42,7 @@ var fioRefusesToo = map[string]bool{"gpu_dev_id": true, "percentage_sequential":
 // unaskable are options of which fio takes no value of ours, or which would have an effect at once.
 var unaskable = map[string]bool{"ioscheduler": true}
 
-// settingsFor are lines for an option: all good values, and one bad one, another for each option of a kind.
+// settingsFor are lines for an option: all good values, and for some options a bad one, in turns.
 func settingsFor(o *Option, turn int) []string {
 	values := map[Kind][]string{
 		Text:    {"some"},
@@ -59,8 +59,8 @@ func settingsFor(o *Option, turn int) []string {
 	bad := map[Kind][]string{Text: {""}, Boolean: {"2", "yes", ""}, Flag: {"yes"}, Integer: {"none", "", "-7"},
 		Bytes: {"none", ""}, Share: {"none", ""}, Seconds: {"none", ""}, Micros: {"none", ""}, Choice: {"nonsense", ""},
 		Floats: {"101", "none"}}[o.Kind]
-	if bad != nil {
-		values = append(values, bad[turn%len(bad)])
+	if bad != nil && turn%3 == 0 { // Each refusal costs a process of fio's.
+		values = append(values, bad[turn/3%len(bad)])
 	}
 	if custom := customValues[o.Name]; custom != nil {
 		values = custom
@@ -81,7 +81,7 @@ func settingsFor(o *Option, turn int) []string {
 	for _, value := range values {
 		lines = append(lines, o.Name+"="+value)
 	}
-	if o.Class != Refused && (o.Kind == Flag || turn%4 == 0 || o.Min == bareAllowed) {
+	if o.Class != Refused && (o.Kind == Flag || turn%5 == 0 || o.Min == bareAllowed) {
 		lines = append(lines, o.Name)
 	}
 	if o.Class == Done {

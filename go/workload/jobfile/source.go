@@ -35,8 +35,11 @@ type setting struct {
 
 // limits against files that are no job files.
 const (
-	maxFileBytes = 16 << 20
-	maxIncludes  = 16 // deep
+	maxFileBytes = 1 << 20
+	maxBytes     = 16 << 20 // of all files together
+	maxNesting   = 16       // of includes
+	maxIncludes  = 1000
+	maxSections  = 4096
 )
 
 // A reader reads job files into sections.
@@ -46,6 +49,9 @@ type reader struct {
 	sections []section
 	notes    *notes
 	errs     []error
+	bytes    int // read so far
+	includes int
+	stopped  bool // one of the limits is passed
 }
 
 // readFile reads a job file; "-" is stdin.
@@ -68,30 +74,40 @@ func (r *reader) lines(name string) ([]string, error) {
 	if name == "-" {
 		text, err = io.ReadAll(io.LimitReader(r.stdin, maxFileBytes+1))
 	} else {
-		text, err = readRegular(name)
+		text, err = readNamed(name)
 	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read job file %s: %w", name, err)
 	case len(text) > maxFileBytes:
 		return nil, fmt.Errorf("%s is larger than %d MiB, it cannot be a job file", name, maxFileBytes>>20)
+	case r.bytes+len(text) > maxBytes:
+		r.stopped = true
+		return nil, fmt.Errorf("%s and the files before it have more than %d MiB together", name, maxBytes>>20)
 	case bytes.IndexByte(text, 0) >= 0:
 		return nil, fmt.Errorf("%s holds a byte 0, it cannot be a job file", name)
 	}
+	r.bytes += len(text)
 	return strings.Split(string(text), "\n"), nil
 }
 
-func readRegular(name string) ([]byte, error) {
+func readNamed(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		var inPath *os.PathError
-		if errors.As(err, &inPath) {
-			err = inPath.Err
-		}
-		return nil, err
+		return nil, plainReason(err)
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	text, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	return text, plainReason(err)
+}
+
+// plainReason leaves out the operation and the path, which the message has already.
+func plainReason(err error) error {
+	var inPath *os.PathError
+	if errors.As(err, &inPath) {
+		return inPath.Err
+	}
+	return err
 }
 
 // A fileReader reads one job file and what it includes.
@@ -117,6 +133,8 @@ func (f *fileReader) read(lines []string) {
 		at := Position{File: f.chain[len(f.chain)-1], Line: i + 1}
 		line := strings.TrimFunc(stripComment(raw), isBlank)
 		switch {
+		case f.stopped:
+			return
 		case line == "":
 		case line[0] == '[':
 			f.begin(at, line)
@@ -148,13 +166,17 @@ func (f *fileReader) begin(at Position, line string) {
 	}
 	f.started = true
 	f.section = nil
-	name := line[1 : len(line)-1]
-	if !strings.HasSuffix(line, "]") || name == "" {
+	name, closed := strings.CutSuffix(line[1:], "]")
+	if !closed || name == "" {
 		f.fail(at, line, errors.New("the name of a section stands in brackets: [name]"))
 		return
 	}
 	global := strings.HasPrefix(name, "global")
 	if !global && f.only != nil && !slices.Contains(f.only, name) {
+		return
+	}
+	if len(f.sections) == maxSections {
+		f.fail(at, line, fmt.Errorf("there are more than %d sections", maxSections))
 		return
 	}
 	s := section{name: name, global: global, source: at, file: f.index}
@@ -198,8 +220,9 @@ func (f *fileReader) include(at Position, line string) {
 		f.fail(at, line, fmt.Errorf("the files include each other in a circle: %s", strings.Join(chain, " > ")))
 		return
 	}
-	if len(chain) > maxIncludes {
-		f.fail(at, line, fmt.Errorf("files include each other %d deep, which is too deep", len(chain)))
+	if f.includes++; len(chain) > maxNesting || f.includes > maxIncludes {
+		f.stopped = true
+		f.fail(at, line, fmt.Errorf("too much is included; the limits are %d files, %d deep", maxIncludes, maxNesting))
 		return
 	}
 	lines, err := f.lines(name)
@@ -223,10 +246,17 @@ func sameFile(a, b string) bool {
 }
 
 // notes are what the user should know, each once.
-type notes struct{ list []string }
+type notes struct {
+	list []string
+	said map[string]bool
+}
 
 func (n *notes) add(format string, args ...any) {
-	if note := fmt.Sprintf(format, args...); !slices.Contains(n.list, note) {
+	if n.said == nil {
+		n.said = map[string]bool{}
+	}
+	if note := fmt.Sprintf(format, args...); !n.said[note] {
+		n.said[note] = true
 		n.list = append(n.list, note)
 	}
 }

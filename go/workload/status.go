@@ -6,19 +6,6 @@ import (
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
 
-// A Status is how a run stands.
-type Status struct {
-	Running int
-	Files   int
-	States  string  // a letter per clone, as in fio's status line
-	Done    float64 // 0 to 1; negative where it cannot be known
-	Left    time.Duration
-	// Rates since the last status.
-	BytesPerSecond, IOPS [stats.Directions]float64
-	Elapsed              time.Duration
-	Bytes, IOs           [stats.Directions]uint64 // since the start, or since the ramp's end
-}
-
 // watch calls the options' functions while the run goes on, until the returned one is called.
 func (r *run) watch() (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -82,8 +69,8 @@ func (r *run) totals() (sum totals) {
 	return sum
 }
 
-func (r *run) status(now, done totals, took time.Duration) Status {
-	s := Status{Elapsed: time.Since(r.began), Bytes: now.bytes, IOs: now.ios}
+func (r *run) status(now, done totals, took time.Duration) stats.Status {
+	s := stats.Status{Elapsed: time.Since(r.began), Bytes: now.bytes, IOs: now.ios}
 	for d := range done.bytes {
 		s.BytesPerSecond[d] = float64(done.bytes[d]) / took.Seconds()
 		s.IOPS[d] = float64(done.ios[d]) / took.Seconds()

@@ -20,7 +20,7 @@ type Options struct {
 	// Log takes a line for the user while jobs run: files laid out, jobs that failed. nil: nobody.
 	Log func(line string)
 	// Status is called every StatusEvery with how the run stands, from a goroutine of its own.
-	Status      func(Status)
+	Status      func(stats.Status)
 	StatusEvery time.Duration
 	// Snapshot is called every SnapshotEvery with a whole result, and whenever Snapshots delivers.
 	Snapshot      func(*stats.Result)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -22,6 +21,9 @@ func newBenchCommand() *cobra.Command {
 ringo bench --help lists the options of a run, ringo bench --cmdhelp those of jobs.`,
 		DisableFlagParsing: true,
 		RunE: func(command *cobra.Command, words []string) error {
+			if len(words) > 0 && words[0] == "compare" {
+				return compareRuns(words[1:])
+			}
 			return bench(command, words)
 		},
 	}
@@ -51,5 +53,5 @@ func bench(command *cobra.Command, words []string) error {
 	case plan.ParseOnly:
 		return nil
 	}
-	return errors.New("running jobs is not possible yet; use --parse-only or --showcmd")
+	return runPlan(command.Context(), plan)
 }

@@ -72,7 +72,7 @@ func (c *clone) entry(ended time.Time) stats.Job {
 	if !c.finished {
 		e = c.soFar()
 	}
-	e.Setup = c.setup()
+	e.Setup = SetupOf(c.job)
 	e.Merged, e.PID, e.Ended = 1, os.Getpid(), ended
 	if c.job.Engine.Engine == jobfile.EngineFio {
 		e.Merged = e.Clones
@@ -91,10 +91,9 @@ func (c *clone) entry(ended time.Time) stats.Job {
 	return e
 }
 
-// setup is what reports tell of a job.
-func (c *clone) setup() stats.Setup {
-	j := c.job
-	s := stats.Setup{Name: j.Name, Description: j.Description, Group: j.Group, Engine: j.Engine.Name, RW: c.pattern(),
+// SetupOf is what reports tell of a job.
+func SetupOf(j *jobfile.Job) stats.Setup {
+	s := stats.Setup{Name: j.Name, Description: j.Description, Group: j.Group, Engine: j.Engine.Name, RW: pattern(j),
 		Depth: max(j.Depth.Limit, 1), Clones: max(j.NumJobs, 1), Percentiles: j.Percentiles,
 		SlatPercentiles: j.Latencies.SlatPercentiles, ClatPercentiles: j.Latencies.ClatPercentiles,
 		LatPercentiles: j.Latencies.LatPercentiles, ContinueOnError: j.ContinueOnError != 0, BytesPerKilo: j.KBBase,
@@ -118,8 +117,8 @@ func option(s jobfile.Setting) stats.Option {
 }
 
 // pattern is rw= in fio's words.
-func (c *clone) pattern() string {
-	p := &c.job.Pattern
+func pattern(j *jobfile.Job) string {
+	p := &j.Pattern
 	prefix := ""
 	if p.Random {
 		prefix = "rand"

@@ -82,6 +82,7 @@ func (c *clone) tick(s sampler, quit <-chan struct{}) {
 
 func (c *clone) samplers() (samplers []sampler) {
 	j := c.job
+	samplers = append(samplers, sampler{every: seriesEvery, take: c.addPoints})
 	if !j.Latencies.DisableBW {
 		samplers = append(samplers,
 			sampler{every: orDefault(j.BWAverage), take: func(done totals, took time.Duration) {
@@ -111,6 +112,22 @@ func (c *clone) samplers() (samplers []sampler) {
 		samplers = append(samplers, sampler{every: every, take: c.checkMinimum})
 	}
 	return samplers
+}
+
+// seriesEvery is the distance of the points of a chart over time.
+const seriesEvery = 100 * time.Millisecond
+
+func (c *clone) addPoints(done totals, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := time.Duration(max(c.now()-c.measureFrom.Load(), 0))
+	for d := range done.bytes {
+		if c.flows(d) {
+			f := &c.stats.Flows[d]
+			f.BWSeries = append(f.BWSeries, stats.Point{At: at, Value: float64(done.bytes[d]) / 1024 / took.Seconds()})
+			f.IOPSSeries = append(f.IOPSSeries, stats.Point{At: at, Value: float64(done.ios[d]) / took.Seconds()})
+		}
+	}
 }
 
 func (c *clone) addSample(to *stats.Samples, rate uint64) {

@@ -16,6 +16,12 @@ const (
 // DirectionNames are the names of the directions in reports.
 var DirectionNames = [Directions]string{"read", "write", "trim"}
 
+// A Point is a rate, in KiB/s or I/Os per second, in the time up to At.
+type Point struct {
+	At    time.Duration
+	Value float64
+}
+
 // A Flow is what was done in one direction.
 type Flow struct {
 	Bytes    uint64
@@ -29,6 +35,8 @@ type Flow struct {
 	Slat, Clat, Lat, Intended Latency
 	// Samples over time, each of one window: KiB/s and I/Os per second.
 	BW, IOPS Samples
+	// The same over time, for charts.
+	BWSeries, IOPSSeries []Point
 }
 
 // BytesPerSecond is the flow's bandwidth over its own duration.
@@ -58,6 +66,19 @@ func (f *Flow) merge(other *Flow) {
 	f.Intended.Merge(&other.Intended)
 	f.BW.Merge(&other.BW)
 	f.IOPS.Merge(&other.IOPS)
+	f.BWSeries = addSeries(f.BWSeries, other.BWSeries)
+	f.IOPSSeries = addSeries(f.IOPSSeries, other.IOPSSeries)
+}
+
+// addSeries adds the rates of jobs that ran at the same time, point by point.
+func addSeries(a, b []Point) []Point {
+	sum := make([]Point, max(len(a), len(b)))
+	copy(sum, a)
+	for i, p := range b {
+		sum[i].At = max(sum[i].At, p.At)
+		sum[i].Value += p.Value
+	}
+	return sum
 }
 
 // A Usage is what a job's threads used of the machine.

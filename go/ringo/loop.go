@@ -40,7 +40,7 @@ type loop struct {
 	slotted  int       // of those written, how many need a slot
 	overflow []csrc.Op // what had no room in the outbox
 	freed    []int32   // posted waiters whose operation ended in this delivery
-	yield    bool      // GOMAXPROCS is 1: let the woken run before going back into C
+	yields   yields
 	buffers  []byte
 	bufSize  int
 	wheel    timerWheel
@@ -64,7 +64,7 @@ func openLoop(e *Engine, c *config) (*loop, error) {
 		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
 		done:    make(chan struct{}),
 		ports:   map[*port]struct{}{},
-		yield:   runtime.GOMAXPROCS(0) == 1,
+		yields:  yields{always: runtime.GOMAXPROCS(0) == 1},
 	}
 	opened := make(chan error)
 	go l.run(&c.ring, opened)
@@ -111,7 +111,7 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 	l.waiters.give(l.freed)
 	l.freed = l.freed[:0]
 	l.outbox = nil
-	if l.yield {
+	if l.yields.due() {
 		runtime.Gosched()
 	}
 	return l.written, len(l.overflow) > 0

@@ -79,7 +79,7 @@ func newRootCommand() (root *cobra.Command, started *bool) {
 	root.PersistentFlags().String("backend", defaultBackend(),
 		"how to do I/O: "+strings.Join(backends, ", ")+" (or RINGO_BACKEND)")
 	_ = root.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions(backends, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(newServeCommand(), newCatCommand(), newCpCommand(), newBenchCommand(), newProbeCommand(),
+	root.AddCommand(newServeCommand(), newWorkerCommand(), newCatCommand(), newCpCommand(), newBenchCommand(), newProbeCommand(),
 		newVersionCommand(), newCompletionCommand())
 	started = new(bool)
 	noteStart(root, started)

@@ -29,7 +29,7 @@ The first Ctrl-C lets answers in progress end, the second ends at once.`,
 			settings.Dir = args[0]
 			ctx, stop := untilSignal(command.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			err = serve.Run(ctx, &settings, newEngine)
+			err = serve.Run(ctx, &settings)
 			if errors.As(err, new(serve.UsageError)) {
 				return usageError{err}
 			}
@@ -38,4 +38,21 @@ The first Ctrl-C lets answers in progress end, the second ends at once.`,
 	}
 	settings.AddFlags(command.Flags())
 	return command
+}
+
+// newWorkerCommand is what serve starts to do the answering. It is of no use to people.
+func newWorkerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    serve.WorkerCommand,
+		Short:  "Answer for a running ringo serve",
+		Args:   cobra.NoArgs,
+		Hidden: true,
+		RunE: func(*cobra.Command, []string) error {
+			err := serve.Work()
+			if errors.Is(err, serve.ErrWorkerFailed) {
+				return exitStatus(exitFailed)
+			}
+			return err
+		},
+	}
 }

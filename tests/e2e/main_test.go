@@ -101,8 +101,9 @@ type server struct {
 	addresses []string // one per --listen: HOST:PORT, or a path
 	ended     chan struct{}
 
-	mu     sync.Mutex
-	stderr []string
+	mu      sync.Mutex
+	stderr  []string
+	sandbox []string // what each worker said of its sandbox
 }
 
 // serve starts a server on a free port of the loopback, or on the --listen addresses given. It is
@@ -125,6 +126,9 @@ func serveBy(t testing.TB, wrapper []string, directory string, arguments ...stri
 	if listeners == 0 {
 		words = append(words, "--listen=127.0.0.1:0")
 		listeners = 1
+	}
+	if sanitized() { // What sanitizers need a sandbox does not give.
+		words = append(words, "--sandbox=off")
 	}
 	words = append(append(words, arguments...), directory)
 	return serveProcess(t, exec.Command(words[0], words[1:]...), listeners)
@@ -173,14 +177,18 @@ func (s *server) watch(lines *bufio.Scanner, started chan<- string) {
 			continue
 		}
 		s.mu.Lock()
-		s.stderr = append(s.stderr, lines.Text())
+		if confined, found := strings.CutPrefix(lines.Text(), "sandbox: "); found {
+			s.sandbox = append(s.sandbox, confined)
+		} else {
+			s.stderr = append(s.stderr, lines.Text())
+		}
 		s.mu.Unlock()
 	}
 	_ = s.process.Wait()
 	close(s.ended)
 }
 
-// said is what the server printed besides where it serves.
+// said is what the server printed besides where it serves and how it is confined.
 func (s *server) said() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,7 +240,23 @@ func (s *server) stop() {
 	}
 }
 
-func (s *server) pid() int { return s.process.Process.Pid }
+// pid is that of the process that answers: the one that the server has started, whichever of its threads did.
+func (s *server) pid() int {
+	s.t.Helper()
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.process.Process.Pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // The thread may have ended.
+		if fields := strings.Fields(string(children)); len(fields) > 0 {
+			pid, err := strconv.Atoi(fields[0])
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	s.t.Fatal("the server has no worker")
+	return 0
+}
 
 // descriptors counts the server's open descriptors by what they are: "socket", "pipe", "anon_inode"
 // or "file".

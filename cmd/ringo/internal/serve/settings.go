@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ringo-io/ringo/cmd/ringo/internal/accesslog"
 	"github.com/ringo-io/ringo/go/fileserver"
 	"github.com/ringo-io/ringo/go/ringo"
 )
@@ -29,6 +30,13 @@ type Settings struct {
 	StallTimeout  time.Duration
 	MinRate       int64 // bytes per second
 	DrainTimeout  time.Duration
+
+	AccessLog string // empty for none, "-" for stdout
+	LogFormat string
+	LogDrop   bool
+
+	Sandbox string
+	User    string // that the worker runs as; empty for the supervisor's
 
 	Sendfile string
 	Cache    string
@@ -58,6 +66,12 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Sendfile, "sendfile", "auto", "how large files are sent: auto, sendfile, splice, read")
 	flags.StringVar(&s.Cache, "cache", "auto",
 		"auto, or off: with --sendfile=splice every step of a request goes by the ring")
+	flags.StringVar(&s.AccessLog, "access-log", "", "file to log each answer to, or - for stdout; opened anew on SIGUSR1")
+	flags.StringVar(&s.LogFormat, "access-log-format", "combined", "how a line looks: common, combined, json")
+	flags.BoolVar(&s.LogDrop, "access-log-drop", false, "lose lines that cannot be written quickly enough, instead of waiting")
+	flags.StringVar(&s.Sandbox, "sandbox", sandboxAuto,
+		"confine the worker: auto (by what the kernel has), strict (by all of it, or do not serve), off")
+	flags.StringVar(&s.User, "user", "", "user that the worker becomes, when started as root")
 	addSiteFlags(flags, &s.Site)
 }
 
@@ -69,6 +83,13 @@ var strategies = map[string]ringo.SendfileStrategy{
 	"read":     ringo.SendfileCopy,
 }
 
+// The values of --sandbox.
+const (
+	sandboxAuto   = "auto"
+	sandboxStrict = "strict"
+	sandboxOff    = "off"
+)
+
 // check refuses what cannot be.
 func (s *Settings) check() error {
 	if _, known := strategies[s.Sendfile]; !known {
@@ -76,6 +97,12 @@ func (s *Settings) check() error {
 	}
 	if s.Cache != "auto" && s.Cache != "off" {
 		return badSetting("--cache is %q, it must be auto or off", s.Cache)
+	}
+	if _, known := accesslog.Formats[s.LogFormat]; !known {
+		return badSetting("--access-log-format is %q, it must be common, combined or json", s.LogFormat)
+	}
+	if s.Sandbox != sandboxAuto && s.Sandbox != sandboxStrict && s.Sandbox != sandboxOff {
+		return badSetting("--sandbox is %q, it must be auto, strict or off", s.Sandbox)
 	}
 	if s.Loops < 1 {
 		return badSetting("--loops is %d, it must be at least 1", s.Loops)

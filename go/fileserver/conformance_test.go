@@ -224,7 +224,7 @@ func arms(t *testing.T, root string, o Options) map[string]net.Addr {
 		if err != nil {
 			t.Fatal(err)
 		}
-		addresses[backend] = begin(t, &Server{Root: root, Options: o, Engine: engine}).address
+		addresses[backend] = beginBeside(t, &Server{Root: root, Options: o, Engine: engine}).address
 	}
 	handler, err := NewHandler(root, o)
 	if err != nil {

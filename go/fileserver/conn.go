@@ -51,6 +51,7 @@ const (
 type conn struct {
 	service   *service
 	responder *responder
+	cache     *cache // the loop's, or nil
 	state     state
 	ended     bool // the peer sends no more
 	draining  bool // the server is stopping
@@ -66,12 +67,12 @@ type conn struct {
 	input   []byte // received and not used up
 	head    []byte // the present request's, when it has to outlive its input
 
-	out       []byte // in the connection's output memory: answers gathered
-	rest      []byte // of a listing, what is still to be sent
-	file      int    // the present answer's, or -1
-	probe     int    // a file that may take its place, or -1
-	probing   bool   // what is being opened is only looked for
-	answering bool   // the body of the present answer is not sent yet
+	out       []byte   // in the connection's output memory: answers gathered
+	rest      []byte   // of a listing, what is still to be sent
+	file      openFile // the present answer's, or none
+	probe     openFile // a file that may take its place, or none
+	probing   bool     // what is being opened is only looked for
+	answering bool     // the body of the present answer is not sent yet
 
 	piece int64 // of the file, that is being sent
 
@@ -324,7 +325,7 @@ func (c *conn) appendFile(rc *ringo.Conn) bool {
 	if c.service.server.RingOnly || n > smallFile || int64(cap(c.out)-have) < n {
 		return false
 	}
-	got, err := readCached(c.file, c.out[have:have+int(n)], c.plan.fileOff)
+	got, err := readCached(c.file.fd, c.out[have:have+int(n)], c.plan.fileOff)
 	if err != nil || int64(got) < n {
 		return false
 	}
@@ -342,7 +343,7 @@ func (c *conn) sendFile(rc *ringo.Conn) {
 	}
 	c.service.lane(rc.Loop()).sent.Add(1)
 	c.startSending(rc)
-	_ = rc.SendfileFD(c.out, c.file, c.plan.fileOff, c.piece, c.service.server.Sendfile)
+	_ = rc.SendfileFD(c.out, c.file.fd, c.plan.fileOff, c.piece, c.service.server.Sendfile)
 }
 
 func (c *conn) startSending(rc *ringo.Conn) {

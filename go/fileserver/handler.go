@@ -146,7 +146,7 @@ func (x *httpExchange) take(next step) step {
 }
 
 func (x *httpExchange) open() (*os.File, fileFacts, error) {
-	f, err := openFile(x.handler.root, string(x.plan.name), x.handler.how, 0)
+	f, err := openBelow(x.handler.root, string(x.plan.name), x.handler.how, 0)
 	if err != nil {
 		return nil, fileFacts{}, err
 	}

@@ -32,8 +32,8 @@ func openCached(root int, name []byte, how ringo.OpenHow) (int, error) {
 	return openat2(root, name, how.Flags, how.Resolve|resolveCached)
 }
 
-// openFile opens a name below root; it may block.
-func openFile(root int, name string, how ringo.OpenHow, flags uint32) (*os.File, error) {
+// openBelow opens a name below root; it may block.
+func openBelow(root int, name string, how ringo.OpenHow, flags uint32) (*os.File, error) {
 	fd, err := unix.Openat2(root, name, &unix.OpenHow{Flags: uint64(how.Flags | flags), Resolve: how.Resolve})
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func openFile(root int, name string, how ringo.OpenHow, flags uint32) (*os.File,
 
 // readDirectory lists a directory below root; it may block.
 func readDirectory(root int, name string, how ringo.OpenHow) ([]listEntry, error) {
-	f, err := openFile(root, name, how, unix.O_DIRECTORY)
+	f, err := openBelow(root, name, how, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}

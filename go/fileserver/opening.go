@@ -34,8 +34,17 @@ func (c *conn) open(rc *ringo.Conn, probing bool) (next step, waiting bool) {
 	if !probing {
 		c.closeFile(rc)
 	}
+	if c.cache != nil {
+		if e := c.cache.find(c.plan.name, rc.Turn(), c.responder.clock.now); e != nil {
+			return c.found(rc, e), false
+		}
+	}
 	if !c.service.server.RingOnly {
 		fd, err := openCached(c.service.root, c.plan.name, c.service.how)
+		if err == syscall.EMFILE && c.cache != nil {
+			c.cache.clear()
+			fd, err = openCached(c.service.root, c.plan.name, c.service.how)
+		}
 		if err != syscall.EAGAIN {
 			return c.opened(rc, fd, err), false
 		}
@@ -60,34 +69,45 @@ func (c *conn) opened(rc *ringo.Conn, fd int, err error) step {
 	if err != nil {
 		return c.openFailed(err)
 	}
-	c.hold(fd)
+	c.hold(openFile{fd: fd})
 	var st syscall.Stat_t
 	if err := fstat(fd, &st); err != nil {
 		c.closeProbe(rc)
 		return c.openFailed(err)
 	}
-	return c.known(rc, &st)
+	return c.learned(rc, factsOf(&st))
+}
+
+// found goes on with what the cache knows.
+func (c *conn) found(rc *ringo.Conn, e *entry) step {
+	if e.fd < 0 {
+		return c.learned(rc, fileFacts{variants: e.variants})
+	}
+	e.hold()
+	c.hold(openFile{e.fd, e})
+	facts := factsOf(&c.cache.st)
+	facts.variants = e.variants
+	return c.learned(rc, facts)
 }
 
 // hold keeps what was opened.
-func (c *conn) hold(fd int) {
+func (c *conn) hold(f openFile) {
 	if c.probing {
-		c.probe = fd
+		c.probe = f
 	} else {
-		c.file = fd
+		c.file = f
 	}
 }
 
-// known asks the responder about what was opened.
-func (c *conn) known(rc *ringo.Conn, st *syscall.Stat_t) (next step) {
-	facts := factsOf(st)
+// learned tells the responder about what was opened, or that there is nothing.
+func (c *conn) learned(rc *ringo.Conn, facts fileFacts) (next step) {
 	if !c.probing {
 		return c.responder.answer(&c.request, facts, &c.plan)
 	}
 	next, take := c.responder.probed(&c.request, facts, &c.plan)
 	if take {
 		c.closeFile(rc)
-		c.file, c.probe = c.probe, -1
+		c.file, c.probe = c.probe, noFile
 	}
 	c.closeProbe(rc)
 	return next
@@ -112,7 +132,7 @@ func (c *conn) openFailed(err error) step {
 func (c *conn) FileOpened(rc *ringo.Conn, fd int, err error) {
 	c.responder.setTime(rc.Now().UnixNano())
 	if err == nil && c.service.server.RingOnly {
-		c.hold(fd)
+		c.hold(openFile{fd: fd})
 		c.state = statting
 		rc.StatFile(fd)
 		return
@@ -131,7 +151,7 @@ func (c *conn) FileStatus(rc *ringo.Conn, s ringo.FileStatus, err error) {
 		return
 	}
 	st := syscall.Stat_t{Mode: s.Mode, Size: s.Size, Ino: s.Inode, Mtim: syscall.NsecToTimespec(s.ModTime)}
-	c.goOn(rc, c.known(rc, &st))
+	c.goOn(rc, c.learned(rc, factsOf(&st)))
 }
 
 // goOn is follow for a request that had to wait: what came in behind it is looked at afterwards.
@@ -168,12 +188,12 @@ func (c *conn) list(rc *ringo.Conn) {
 // hash finds the hash of the open file: from what is known of it, or by reading it on another
 // goroutine.
 func (c *conn) hash(rc *ringo.Conn) (next step, waiting bool) {
-	if sum, known := c.service.hashes.known(c.file); known {
+	if sum, known := c.service.hashes.known(c.file.fd); known {
 		return c.responder.hashed(&c.request, sum, &c.plan), false
 	}
 	c.wait(working)
 	var sum []byte
-	rc.Work(func() { sum = c.service.hashes.compute(c.file) }, func() {
+	rc.Work(func() { sum = c.service.hashes.compute(c.file.fd) }, func() {
 		c.responder.setTime(rc.Now().UnixNano())
 		c.state = reading
 		c.goOn(rc, c.responder.hashed(&c.request, sum, &c.plan))
@@ -181,24 +201,34 @@ func (c *conn) hash(rc *ringo.Conn) (next step, waiting bool) {
 	return 0, true
 }
 
-// closeFile closes the present answer's file, if there is one.
+// An openFile is a file of one answer, or of the cache as well.
+type openFile struct {
+	fd    int    // -1: none
+	entry *entry // nil: the answer's own
+}
+
+var noFile = openFile{fd: -1}
+
+// closeFile lets go of the present answer's file, if there is one.
 func (c *conn) closeFile(rc *ringo.Conn) {
-	c.closeDescriptor(rc, c.file)
-	c.file = -1
+	c.letGo(rc, c.file)
+	c.file = noFile
 }
 
-// closeProbe closes a file that was only looked for.
+// closeProbe lets go of a file that was only looked for.
 func (c *conn) closeProbe(rc *ringo.Conn) {
-	c.closeDescriptor(rc, c.probe)
-	c.probe = -1
+	c.letGo(rc, c.probe)
+	c.probe = noFile
 }
 
-func (c *conn) closeDescriptor(rc *ringo.Conn, fd int) {
+func (c *conn) letGo(rc *ringo.Conn, f openFile) {
 	switch {
-	case fd < 0:
+	case f.fd < 0:
+	case f.entry != nil:
+		f.entry.release()
 	case c.service.server.RingOnly:
-		rc.CloseFile(fd)
+		rc.CloseFile(f.fd)
 	default:
-		closeFile(fd)
+		closeFile(f.fd)
 	}
 }

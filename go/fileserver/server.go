@@ -34,6 +34,9 @@ type Server struct {
 	// RingOnly sends every request to the kernel by the ring, one that is done at once by a
 	// plain system call as well. It is slower, and shows what the ring can do.
 	RingOnly bool
+	// NoCache opens every file anew. Otherwise each loop keeps small files open that are asked for
+	// often; a request after a change is answered from the new state either way. RingOnly keeps none.
+	NoCache bool
 
 	MaxConns      int           // of this Serve; 0: as many as the engine's reserve allows
 	HeaderTimeout time.Duration // for a request's head to come in; 0: 10 s
@@ -47,6 +50,8 @@ type Server struct {
 	OnAnswer func(*Answer)
 	// Counters, unless nil, count what the server does.
 	Counters *Counters
+
+	cachesOpened func([]*cache) // for tests
 }
 
 // EngineOptions are what an engine needs to serve maxConns connections on so many loops.
@@ -84,6 +89,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
 	}
+	defer shared.openCaches()()
 	drain := orDefault(s.DrainTimeout, 10*time.Second)
 	if s.Fallback != nil {
 		shared.fallback = newFallback(s, root, ln.Addr())
@@ -165,10 +171,12 @@ type service struct {
 	fallback   *fallback // or nil
 	limits     limits
 	responders []*responder // one per loop
+	caches     []*cache     // one per loop; nil where nothing is kept
 	counters   *Counters
 	unmeasured bool // nobody can say how much of what was sent has arrived: not TCP
 }
 
 func (s *service) accept(c *ringo.Conn) ringo.Handler {
-	return &conn{service: s, responder: s.responders[c.Loop()], file: -1, probe: -1}
+	return &conn{service: s, responder: s.responders[c.Loop()], cache: s.caches[c.Loop()],
+		file: noFile, probe: noFile}
 }

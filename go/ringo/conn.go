@@ -121,6 +121,10 @@ func (c *Conn) SetHandler(h Handler) { c.handler = h }
 // Loop is the index of the connection's loop, from 0.
 func (c *Conn) Loop() int { return c.loop.index }
 
+// Turn counts the loop's deliveries. All that a delivery brings was received before it began: what is
+// looked at since the beginning of a turn, and found good, is so for all of the turn's input.
+func (c *Conn) Turn() uint64 { return c.loop.turn }
+
 // Now is the time of the loop's present delivery.
 func (c *Conn) Now() time.Time { return c.loop.now() }
 

@@ -206,5 +206,14 @@ func (e *Engine) NopFunc(fn func(error)) error {
 
 var _ io.Closer = (*Engine)(nil)
 
+// OnLoop runs f on the goroutine of one loop, from 0, where that loop's connections are stepped; f must
+// not block. It waits until f is posted, not until it has run.
+func (e *Engine) OnLoop(index int, f func()) error {
+	if e.onSomeLoop() {
+		return ErrWouldDeadlock
+	}
+	return e.loops[index].do(func(*loop) { f() }, false)
+}
+
 // Loops is the number of loops.
 func (e *Engine) Loops() int { return len(e.loops) }

@@ -45,6 +45,7 @@ type loop struct {
 	bufSize  int
 	wheel    timerWheel
 	clock    time.Time // of this delivery, when somebody asked
+	turn     uint64    // deliveries so far
 	chunks   *chunk    // idle ones kept here, without the pool's lock
 	ports    map[*port]struct{}
 	dialled  port    // of connections that Dial made
@@ -102,6 +103,7 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 // Deliver implements csrc.Deliverer.
 func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written int, again bool) {
 	l.outbox, l.clock = outbox, time.Time{}
+	l.turn++
 	l.written, l.slotted = 0, 0
 	l.putOverflow()
 	for i := range completions {

@@ -65,7 +65,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 		"how long answers in progress may take once stopped")
 	flags.StringVar(&s.Sendfile, "sendfile", "auto", "how large files are sent: auto, sendfile, splice, read")
 	flags.StringVar(&s.Cache, "cache", "auto",
-		"auto, or off: with --sendfile=splice every step of a request goes by the ring")
+		"auto: files asked for often are kept open; off: each is opened anew (with --sendfile=splice by the ring)")
 	flags.StringVar(&s.AccessLog, "access-log", "", "file to log each answer to, or - for stdout; opened anew on SIGUSR1")
 	flags.StringVar(&s.LogFormat, "access-log-format", "combined", "how a line looks: common, combined, json")
 	flags.BoolVar(&s.LogDrop, "access-log-drop", false, "lose lines that cannot be written quickly enough, instead of waiting")
@@ -161,6 +161,7 @@ func (s *Settings) server() *fileserver.Server {
 		Options:  s.Site,
 		Sendfile: strategies[s.Sendfile],
 		RingOnly: s.Cache == "off" && s.Sendfile == "splice",
+		NoCache:  s.Cache == "off",
 
 		MaxConns:      s.MaxConns,
 		HeaderTimeout: s.HeaderTimeout,

@@ -44,6 +44,7 @@ type change struct {
 	name         string
 	unprivileged bool
 	atomic       bool // there is nothing between the old state and the new one
+	shrinks      bool // an answer begun before may be cut, and its connection with it
 	// do makes the file's answer be version n, and gives the status it then has.
 	do func(p *place, n int) (status int, err error)
 }
@@ -65,7 +66,7 @@ var changes = []change{
 		return 200, errors.Join(os.WriteFile(p.dir+"/new", []byte(text(n)), 0o644), os.Rename(p.dir+"/new", p.file()))
 	}},
 	{name: "overwrite", atomic: true, do: func(p *place, n int) (int, error) { return 200, pwrite(p.file(), text(n)) }},
-	{name: "write anew", do: func(p *place, n int) (int, error) {
+	{name: "write anew", shrinks: true, do: func(p *place, n int) (int, error) {
 		return 200, os.WriteFile(p.file(), []byte(text(n)), 0o644)
 	}},
 	{name: "append", do: func(p *place, n int) (int, error) {
@@ -77,7 +78,7 @@ var changes = []change{
 		p.next = p.last + "x"
 		return 200, errors.Join(err, f.Close())
 	}},
-	{name: "truncate", do: func(p *place, n int) (int, error) {
+	{name: "truncate", shrinks: true, do: func(p *place, n int) (int, error) {
 		p.next = text(n)[:n%20+1]
 		return 200, errors.Join(pwrite(p.file(), text(n)), os.Truncate(p.file(), int64(n%20+1)))
 	}},
@@ -213,7 +214,13 @@ func (f *freshTest) run(c change, cycles int) {
 			f.t.Fatalf("change %d: %v", n, err)
 		}
 		f.write(f.open[ahead], request)
-		first, body := f.read(f.readers[ahead])
+		first, body, err := f.tryRead(f.readers[ahead])
+		if err != nil && c.shrinks {
+			f.open[ahead], f.readers[ahead] = f.served.dial()
+			f.write(f.open[ahead], request)
+		} else if err != nil {
+			f.t.Fatal(err)
+		}
 		if c.atomic && (first != 200 || body != p.last && body != p.next) {
 			f.t.Fatalf("cycle %d: neither old nor new: %d %q", n, first, body)
 		}
@@ -270,15 +277,20 @@ func (f *freshTest) write(conn net.Conn, request string) {
 
 func (f *freshTest) read(in *bufio.Reader) (int, string) {
 	f.t.Helper()
+	status, body, err := f.tryRead(in)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return status, body
+}
+
+func (f *freshTest) tryRead(in *bufio.Reader) (int, string, error) {
 	answer, err := http.ReadResponse(in, nil)
 	if err != nil {
-		f.t.Fatal(err)
+		return 0, "", err
 	}
 	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return answer.StatusCode, string(body)
+	return answer.StatusCode, string(body), err
 }
 
 func (f *freshTest) judge(n int, where string, in *bufio.Reader, status int, want string) {
@@ -293,26 +305,36 @@ func (f *freshTest) load() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for range 2 {
-		conn, in := f.served.dial()
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			defer conn.Close()
-			for i := 0; ctx.Err() == nil; i++ {
-				_ = conn.SetDeadline(time.Now().Add(patience))
-				if _, err := io.WriteString(conn, getText(fmt.Sprintf("/p%d/d/f", i%len(f.places)))); err != nil {
-					return
-				}
-				answer, err := http.ReadResponse(in, nil)
-				if err != nil {
-					return
-				}
-				_, _ = io.Copy(io.Discard, answer.Body)
-				time.Sleep(time.Millisecond)
+			for ctx.Err() == nil {
+				f.loadOne(ctx)
 			}
 		}()
 	}
 	return func() { cancel(); running.Wait() }
+}
+
+// loadOne is one connection of load's: until it is cut, for a file that shrank.
+func (f *freshTest) loadOne(ctx context.Context) {
+	conn, err := net.Dial(f.served.address.Network(), f.served.address.String())
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for i := 0; ctx.Err() == nil; i++ {
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(conn, getText(fmt.Sprintf("/p%d/d/f", i%len(f.places)))); err != nil {
+			return
+		}
+		if _, _, err := f.tryRead(in); err != nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // TestNothingKept: where changes may show late, every file is opened anew.

@@ -200,7 +200,8 @@ func newFreshTest(t *testing.T, backend string) *freshTest {
 }
 
 func (f *freshTest) run(c change, cycles int) {
-	defer f.load()()
+	stop := sync.OnceFunc(f.load())
+	defer stop()
 	for n := 1; n <= cycles; n++ {
 		i := n % len(f.places)
 		p := f.places[i]
@@ -235,6 +236,7 @@ func (f *freshTest) run(c change, cycles int) {
 		conn.Close()
 		p.last = p.next
 	}
+	stop()
 	f.served.end()
 	hits := uint64(0)
 	for _, c := range f.caches {

@@ -164,11 +164,15 @@ func (s *server) load(name string, seconds float64) (sample, error) {
 	return result, nil
 }
 
-// cpu is the CPU time, in ticks of 10 ms, of the process and its children.
+// cpu is the CPU time, in ticks of 10 ms, of the process and its children, whichever thread started them.
 func (s *server) cpu() (total time.Duration, err error) {
 	pids := []string{strconv.Itoa(s.command.Process.Pid)}
-	children, _ := os.ReadFile("/proc/" + pids[0] + "/task/" + pids[0] + "/children")
-	for _, pid := range append(pids, strings.Fields(string(children))...) {
+	lists, _ := filepath.Glob("/proc/" + pids[0] + "/task/*/children")
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // The thread may have ended.
+		pids = append(pids, strings.Fields(string(children))...)
+	}
+	for _, pid := range pids {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
 		if err != nil {
 			return 0, err

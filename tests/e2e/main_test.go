@@ -104,6 +104,7 @@ type server struct {
 	mu      sync.Mutex
 	stderr  []string
 	sandbox []string // what each worker said of its sandbox
+	metrics string   // the address of --metrics
 }
 
 // serve starts a server on a free port of the loopback, or on the --listen addresses given. It is
@@ -179,6 +180,8 @@ func (s *server) watch(lines *bufio.Scanner, started chan<- string) {
 		s.mu.Lock()
 		if confined, found := strings.CutPrefix(lines.Text(), "sandbox: "); found {
 			s.sandbox = append(s.sandbox, confined)
+		} else if url, found := strings.CutPrefix(lines.Text(), "metrics on http://"); found {
+			s.metrics = strings.TrimSuffix(url, "/")
 		} else {
 			s.stderr = append(s.stderr, lines.Text())
 		}

@@ -61,6 +61,18 @@ func listen(address string) ([]net.Listener, error) {
 	return []net.Listener{ln}, nil
 }
 
+// listenMetrics opens the address of --metrics.
+func listenMetrics(address string) (net.Listener, error) {
+	if address == "systemd" {
+		return nil, badSetting("--metrics is %q, it must be HOST:PORT or unix:PATH", address)
+	}
+	opened, err := listen(address)
+	if err != nil {
+		return nil, err
+	}
+	return opened[0], nil
+}
+
 func listenCure(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

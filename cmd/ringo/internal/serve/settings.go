@@ -35,6 +35,8 @@ type Settings struct {
 	LogFormat string
 	LogDrop   bool
 
+	Metrics string // address, empty for none
+
 	Sandbox string
 	User    string // that the worker runs as; empty for the supervisor's
 
@@ -69,6 +71,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.AccessLog, "access-log", "", "file to log each answer to, or - for stdout; opened anew on SIGUSR1")
 	flags.StringVar(&s.LogFormat, "access-log-format", "combined", "how a line looks: common, combined, json")
 	flags.BoolVar(&s.LogDrop, "access-log-drop", false, "lose lines that cannot be written quickly enough, instead of waiting")
+	flags.StringVar(&s.Metrics, "metrics", "", "address for /metrics, in Prometheus's form, and /healthz")
 	flags.StringVar(&s.Sandbox, "sandbox", sandboxAuto,
 		"confine the worker: auto (by what the kernel has), strict (by all of it, or do not serve), off")
 	flags.StringVar(&s.User, "user", "", "user that the worker becomes, when started as root")

@@ -83,6 +83,11 @@ func newSupervisor(s *Settings) (u *supervisor, err error) {
 	if err = s.completeMaxConns(len(u.listeners)); err != nil {
 		return u, err
 	}
+	if s.Metrics != "" {
+		if u.metrics, err = listenMetrics(s.Metrics); err != nil {
+			return u, err
+		}
+	}
 	if s.AccessLog != "" {
 		if u.log, err = openLog(s.AccessLog); err != nil {
 			return u, err
@@ -95,6 +100,9 @@ func newSupervisor(s *Settings) (u *supervisor, err error) {
 
 func (u *supervisor) close() {
 	closeAll(u.listeners)
+	if u.metrics != nil {
+		u.metrics.Close()
+	}
 	if u.log != nil {
 		u.log.Close()
 	}
@@ -202,6 +210,9 @@ func (u *supervisor) describe(c *confinement) string {
 func (u *supervisor) announce() {
 	for _, ln := range u.listeners {
 		fmt.Fprintf(os.Stderr, "serving %s on %s\n", u.settings.Dir, urlOf(ln.Addr()))
+	}
+	if u.metrics != nil {
+		fmt.Fprintf(os.Stderr, "metrics on %s\n", urlOf(u.metrics.Addr()))
 	}
 	tell(daemon.SdNotifyReady)
 }

@@ -28,6 +28,7 @@ type worker struct {
 	task      *task
 	control   *control
 	listeners []net.Listener
+	metrics   net.Listener   // nil for none
 	log       *accesslog.Log // nil for none
 	server    *fileserver.Server
 	confined  confinement
@@ -88,7 +89,12 @@ func (w *worker) run() error {
 		return err
 	}
 	w.server.Engine = engine
-	err = w.serve()
+	told := &metrics{engine: engine, counters: w.server.Counters, log: w.log, restarts: w.task.Restarts}
+	if w.metrics != nil {
+		go told.serve(w.metrics)
+		defer w.metrics.Close()
+	}
+	err = w.serve(told)
 	engine.Close()
 	if w.log != nil {
 		w.log.Close()
@@ -122,6 +128,14 @@ func (w *worker) takeDescriptors() (err error) {
 		return err
 	}
 	next += w.task.Listeners
+	if w.task.Metrics {
+		opened, err := inherited(next, 1)
+		if err != nil {
+			return err
+		}
+		w.metrics = opened[0]
+		next++
+	}
 	if w.task.Log {
 		w.log = accesslog.Start(os.NewFile(uintptr(next), "access log"), accesslog.Options{
 			Format: accesslog.Formats[w.task.Settings.LogFormat], Loops: w.task.Settings.Loops,
@@ -133,7 +147,7 @@ func (w *worker) takeDescriptors() (err error) {
 func complain(sentence string) { fmt.Fprintf(os.Stderr, "ringo: %s\n", sentence) }
 
 // serve serves all listeners until the supervisor says to stop, or one of them fails.
-func (w *worker) serve() error {
+func (w *worker) serve(told *metrics) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var running sync.WaitGroup
@@ -149,13 +163,16 @@ func (w *worker) serve() error {
 	if err := w.control.send(notice{Serving: &w.confined}, nil); err != nil {
 		return err
 	}
-	go w.obey(stop)
+	go w.obey(func() {
+		told.stopping.Store(true)
+		stop()
+	})
 	running.Wait()
 	return errors.Join(errs...)
 }
 
 // obey does what the supervisor says. When that is gone, so is the reason to go on: others may have its sockets.
-func (w *worker) obey(stop context.CancelFunc) {
+func (w *worker) obey(stop func()) {
 	for {
 		var said order
 		file, err := w.control.receive(&said)

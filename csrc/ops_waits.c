@@ -72,8 +72,9 @@ enum step poll_update_advance(struct ring *ring, struct slot *slot, int32_t resu
 	return step_done(slot, result);
 }
 
-/* TIMEOUT: once, or in every interval. Kernels before 6.4 know no multishot timeouts: there, and
- * without a ring, it is armed again each time. */
+/* TIMEOUT: once, or in every interval, armed again each time. The kernel's own multishot (6.4)
+ * cannot be cancelled reliably: between its firing and its next interval it is on no list, so that
+ * a cancel finds nothing and it goes on (io_timeout_complete, io_uring/timeout.c, in 6.18). */
 
 static struct kernel_timespec timespec_of(uint64_t nanoseconds)
 {
@@ -84,18 +85,15 @@ static struct kernel_timespec timespec_of(uint64_t nanoseconds)
 enum step timeout_start(struct ring *ring, struct slot *slot)
 {
 	const struct ringo_op *op = &slot->op;
-	bool multishot = op->flags & RINGO_MULTISHOT;
 
 	(void)ring;
-	if (multishot && op->argument2 == 0)
+	if (op->flags & RINGO_MULTISHOT && op->argument2 == 0)
 		return step_done(slot, -EINVAL); /* it would never stop ending */
 	slot->memory.timespec = timespec_of(op->argument2);
 	slot->hop = (struct hop){.opcode = KERNEL_TIMEOUT,
 				 .fd = -1,
 				 .addr = (uintptr_t)&slot->memory.timespec,
-				 .len = 1,
-				 .off = multishot ? op->length : 0,
-				 .op_flags = multishot ? KERNEL_TIMEOUT_MULTISHOT : 0};
+				 .len = 1};
 	return STEP_SUBMIT;
 }
 
@@ -104,21 +102,14 @@ enum step timeout_advance(struct ring *ring, struct slot *slot, int32_t result, 
 {
 	const struct ringo_op *op = &slot->op;
 
-	(void)buffer;
-	if (result == -EINVAL && slot->hop.op_flags & KERNEL_TIMEOUT_MULTISHOT) {
-		slot->hop.op_flags = 0;
-		slot->hop.off = 0;
-		return STEP_SUBMIT;
-	}
+	(void)more, (void)buffer;
 	if (result != -ETIME || !(op->flags & RINGO_MULTISHOT))
 		return step_done(slot, result == -ETIME ? 0 : result);
 	slot->done++;
 	if (op->length != 0 && (uint64_t)slot->done == op->length)
 		return step_done(slot, 0);
 	ring_emit(ring, op->user_data, 0, RINGO_MORE, 0);
-	if (slot->hop.off != 0)
-		slot->hop.off = op->length - (uint64_t)slot->done;
-	return more ? STEP_DONE : STEP_SUBMIT;
+	return STEP_SUBMIT;
 }
 
 /* LINK_TIMEOUT: by the kernel, when that runs the chain; else a timeout that is cancelled when the

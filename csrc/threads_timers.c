@@ -34,17 +34,13 @@ void timers_sleep_until(struct threads *threads, struct job *job, uint64_t end_n
 		threads->timed.tail = job;
 }
 
-/* A TIMEOUT: a time too far away to be told is never. Only its op makes many of one. */
+/* A TIMEOUT: a time too far away to be told is never. */
 void timers_start(struct threads *threads, struct job *job)
 {
 	const struct kernel_timespec *span =
 		(const struct kernel_timespec *)(uintptr_t)job->hop.addr;
 	uint64_t end_ns;
 
-	if (job->hop.op_flags & KERNEL_TIMEOUT_MULTISHOT) {
-		job_end(threads, job, -EINVAL, -1);
-		return;
-	}
 	if (__builtin_mul_overflow((uint64_t)span->seconds, SECOND_NS, &end_ns) ||
 	    __builtin_add_overflow(end_ns, (uint64_t)span->nanoseconds + timers_now(), &end_ns))
 		end_ns = UINT64_MAX;

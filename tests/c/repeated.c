@@ -47,6 +47,22 @@ static void test_until_cancelled(void **state)
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 
+/* A cancel that comes while a timeout fires finds nothing in the kernel. */
+static void test_cancelled_while_firing(void **state)
+{
+	struct engine *e = engine_open(OPTIONS(0));
+
+	(void)state;
+	for (uint32_t round = 0; round < 300; round++) {
+		uint64_t id = engine_post(e, interval(5000, 0));
+
+		engine_await(e, id, 1 + round % 3);
+		engine_result(e, OP(.code = RINGO_CANCEL, .argument2 = id));
+		assert_int_equal(engine_wait(e, id).result, -ECANCELED);
+	}
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
 static void test_no_interval(void **state)
 {
 	struct engine *e = engine_open(OPTIONS(0));
@@ -112,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_so_many_times),
 		cmocka_unit_test(test_until_cancelled),
+		cmocka_unit_test(test_cancelled_while_firing),
 		cmocka_unit_test(test_no_interval),
 		cmocka_unit_test(test_poll_for_something_else),
 		cmocka_unit_test(test_many_polls_for_something_else),

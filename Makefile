@@ -238,6 +238,9 @@ check-portable: ## Every package builds without cgo, and for another processor
 check-layout: ## Layers point one way, and the other rules of tests/layout_test.go
 	$(GO) test -count=1 ./tests
 
+docs: ## Write what docs/bench.md and its man page say of options, from the table of options
+	$(GO) generate ./go/workload/jobfile
+
 format: ## Format every C and Go file
 	$(if $(C_FILES),clang-format -i $(C_FILES))
 	$(GOFMT) -w .
@@ -248,4 +251,4 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench check $(CHECKS:%=check-%) format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench check $(CHECKS:%=check-%) docs format help

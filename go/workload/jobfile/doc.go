@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+//go:generate go run ./internal/document ../../..
+
 // Package jobfile reads fio's job files and command lines.
 //
 // [ParseCommandLine] takes the words of a command line as fio takes them, reads the job files they name, and gives a

@@ -90,11 +90,11 @@ func (o *Option) explain() string {
 
 // engineHelp is one line for each engine.
 var engineHelp = []struct{ name, help string }{
-	{"ringo", "io_uring; io_uring is another name for it"},
-	{"threads", "a pool of threads, as ringo works where io_uring is forbidden"},
-	{"goread", "iodepth goroutines that call ReadAt and WriteAt of an *os.File"},
-	{"psync", "pread(2) and pwrite(2); sync, vsync, pvsync and pvsync2 are run as this"},
-	{"libaio", "io_submit(2) and io_getevents(2)"},
+	{"ringo", "rings of io_uring; io_uring is another name for this engine"},
+	{"threads", "a pool of threads: how ringo works where io_uring is forbidden"},
+	{"goread", "goroutines, as many as iodepth, that call ReadAt and WriteAt of an *os.File"},
+	{"psync", "calls of pread(2) and pwrite(2); sync, vsync, pvsync and pvsync2 are run as this"},
+	{"libaio", "calls of io_submit(2) and io_getevents(2)"},
 	{"null", "no I/O at all: what the benchmark itself costs"},
 	{"fio:ENGINE", "the installed fio with this engine, on the same job"},
 }

@@ -81,7 +81,7 @@ func planFlags() []*RunFlag {
 
 		{Name: "output", Form: "FILE", Help: "write the report to this file",
 			apply: func(c *commandLine, value string) error { c.plan.Report.Output = value; return nonEmpty(value) }},
-		{Name: "output-format", Form: "FORMAT,...", Help: "normal, json, json+ or terse", apply: applyFormat},
+		{Name: "output-format", Form: "FORMAT,...", Help: "forms of the report: normal, json, json+ or terse", apply: applyFormat},
 		{Name: "minimal", Help: "the same as --output-format=terse", apply: set(func(c *commandLine) {
 			c.plan.Report.Formats = []Format{FormatTerse}
 		})},

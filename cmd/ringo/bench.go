@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,24 +35,33 @@ func bench(command *cobra.Command, words []string) error {
 	for _, note := range plan.Notes {
 		fmt.Fprintln(os.Stderr, "note: "+note)
 	}
+	if err == nil {
+		err = chooseBackend(command, plan)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitStatus(exitFailed) // As fio, for wrong options too.
 	}
 	switch {
 	case plan.Version:
-		fmt.Println("ringo bench " + versionName())
-		return nil
+		_, err = fmt.Println("ringo bench " + versionName())
 	case plan.Print != "":
-		_, err := fmt.Print(plan.Print)
-		return err
+		_, err = fmt.Print(plan.Print)
 	case plan.ShowCmd:
-		for _, line := range plan.Commands {
-			fmt.Println(line)
-		}
-		return nil
-	case plan.ParseOnly:
-		return nil
+		_, err = fmt.Print(strings.Join(append(plan.Commands, ""), "\n"))
+	case !plan.ParseOnly:
+		err = runPlan(command.Context(), plan)
 	}
-	return runPlan(command.Context(), plan)
+	return err
+}
+
+// chooseBackend settles the backend: --backend may stand among fio's words, where cobra does not look.
+func chooseBackend(command *cobra.Command, plan *jobfile.Plan) (err error) {
+	if plan.Backend != "" {
+		if err := command.Flags().Set("backend", plan.Backend); err != nil {
+			return err
+		}
+	}
+	plan.Backend, err = chosenBackend(command)
+	return err
 }

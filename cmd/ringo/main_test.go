@@ -57,6 +57,9 @@ func TestExitCodes(t *testing.T) {
 		"version": 0, "--help": 0, "cp --help": 0, "completion bash": 0, "completion zsh": 0, "completion fish": 0,
 		"completion powershell": 0, "cat file": 0, "cp file copy": 0, "--backend=uring cat file": 0,
 		"cat missing": 1, "cat .": 1, "cp missing copy": 1, "cp . elsewhere": 1, "cp file file": 1,
+		"bench --parse-only": 0, "bench --help": 0, "bench --version": 0, "bench --name=a --size=1m --showcmd": 0,
+		"bench": 1, "bench missing.fio": 1, "bench --name=a --sice=1": 1, "bench compare file": 2, "bench compare file file": 1,
+		"--backend=threads bench --parse-only": 0, "bench --backend=fast --parse-only": 1,
 		"": 2, "cop file": 2, "cat": 2, "cp file": 2, "cp -x file copy": 2, "completion": 2, "completion tcsh": 2,
 		"version now": 2, "--backend=fast version": 2,
 	} {

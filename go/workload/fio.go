@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringo-io/ringo/go/workload/jobfile"
 	"github.com/ringo-io/ringo/go/workload/report"
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
@@ -51,20 +50,9 @@ func (c *clone) askFio() (*stats.Result, time.Duration, error) {
 	if err != nil {
 		return nil, 0, errors.New("engine fio: no fio is installed (apt-get install fio)")
 	}
-	script, err := os.CreateTemp("", "ringo-*.fio")
-	if err != nil {
-		return nil, 0, err
-	}
-	defer os.Remove(script.Name())
-	if _, err := script.WriteString(c.fioScript()); err != nil {
-		return nil, 0, err
-	}
-	if err := script.Close(); err != nil {
-		return nil, 0, err
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--output-format=json+", script.Name())
+	cmd := exec.CommandContext(ctx, path, append([]string{"--output-format=json+"}, c.job.FioArgs()...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // It prints what it has.
 	cmd.WaitDelay = 10 * time.Second
 	var out, errors bytes.Buffer
@@ -82,30 +70,4 @@ func (c *clone) askFio() (*stats.Result, time.Duration, error) {
 		return nil, 0, fmt.Errorf("fio: %v: %s", failure, strings.TrimSpace(errors.String()+out.String()))
 	}
 	return result, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
-}
-
-// notForFio are options that mean something to ringo alone, or that this run decides.
-var notForFio = map[string]bool{"batch": true, "ioengine": true, "stonewall": true, "wait_for": true, "new_group": true,
-	"group_reporting": true, "thread": true, "name": true, "startdelay": true, "exitall": true, "exec_prerun": true,
-	"exec_postrun": true}
-
-// fioScript is the job as a job file for fio.
-func (c *clone) fioScript() string {
-	var b strings.Builder
-	b.WriteString("[global]\nthread=1\ngroup_reporting=1\n")
-	write := func(settings []jobfile.Setting) {
-		for _, s := range settings {
-			switch {
-			case notForFio[s.Name]:
-			case s.Bare:
-				fmt.Fprintln(&b, s.Name)
-			default:
-				fmt.Fprintf(&b, "%s=%s\n", s.Name, s.Value)
-			}
-		}
-	}
-	write(c.job.Globals)
-	fmt.Fprintf(&b, "[%s]\nioengine=%s\n", c.job.Name, c.job.Engine.Fio)
-	write(c.job.Given)
-	return b.String()
 }

@@ -32,6 +32,12 @@ func (b *builder) buildArms(engines []string, axes []axis) []Arm {
 		}
 		arms = append(arms, arm)
 	}
+	if len(arms) > 0 && len(arms[0].Jobs) > 0 {
+		b.checkTaken(b.set)
+		for _, axis := range axes {
+			b.checkTaken([]setting{{line: "--matrix " + axis.option.Name, key: axis.option.Name}})
+		}
+	}
 	return arms
 }
 

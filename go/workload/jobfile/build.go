@@ -24,6 +24,7 @@ type builder struct {
 	errs  []error
 	said  map[string]bool // the errors that are in errs
 	inert []*Option       // those that were met
+	taken []*Option       // those of engines, of --set and --matrix, that a job has taken
 	given [][]Setting     // of each section, in the first arm
 }
 
@@ -197,17 +198,29 @@ func (b *builder) noteInert(option *Option) {
 	}
 }
 
-// storeEngineOption skips options of other engines when --engine has replaced the section's.
+// storeEngineOption skips options of other engines when --engine has replaced the section's. An option of --set or
+// --matrix is for the jobs whose engine has it.
 func (b *builder) storeEngineOption(d *draft, s *section, c choice, declared EngineOptions) {
-	legal := c.option.knownWith(declared) || slices.ContainsFunc(b.engines, c.option.knownWith)
 	switch {
 	case c.option.knownWith(d.Engine):
 		b.store(d, s, c)
-	case c.override && (legal || len(b.engines) > 0 || len(b.sections) > 1):
-		// It is for other jobs or other arms.
-	case !legal:
+		if c.override {
+			b.taken = append(b.taken, c.option)
+		}
+	case c.override:
+	case !c.option.knownWith(declared) && !slices.ContainsFunc(b.engines, c.option.knownWith):
 		text := fmt.Sprintf("engine %s does not have this option; it belongs to %s", d.Engine.Name, engineNames(c.option))
 		b.fail(&Error{c.source, s.name, c.line, &reasonError{ErrRefused, text}})
+	}
+}
+
+// checkTaken refuses options of --set and --matrix that no job's engine has.
+func (b *builder) checkTaken(given []setting) {
+	for _, s := range given {
+		if option := Lookup(s.key); option.Engines != nil && !slices.Contains(b.taken, option) {
+			text := "no job runs on an engine that has this option; it belongs to " + engineNames(option)
+			b.fail(&Error{Setting: s.line, Err: &reasonError{ErrRefused, text}})
+		}
 	}
 }
 

@@ -165,9 +165,9 @@ type Amount struct {
 // A Pattern is rw= with its modifier.
 type Pattern struct {
 	Reads, Writes, Trims bool
-	Random        bool
-	Every         int   // rw=rand…:N: a new offset after so many I/Os; 1 by default
-	Skip          int64 // rw=read:N: added to the offset after each I/O, may be negative
+	Random               bool
+	Every                int   // rw=rand…:N: a new offset after so many I/Os; 1 by default
+	Skip                 int64 // rw=read:N: added to the offset after each I/O, may be negative
 }
 
 // Mixed says that the job reads and writes.

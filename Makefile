@@ -187,7 +187,16 @@ NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 -include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d
 
-bench: bin/ringo build/bench/nop ## Run the benchmarks side by side; BENCH names some of "nop readfiles serve"
+bench-serve: bin/ringo build/bench/load ## Measure the file server beside nginx, net/http and Caddy; ROWS is a pattern, CADDY its command
+	@.ci/setup bench
+	@$(GO) build -o build/bench/bench ./tests/bench
+	@build/bench/bench -only '$(ROWS)' -caddy '$(CADDY)' -seconds 2 -json build/bench/serve.json serve
+
+build/bench/load: tests/bench/c/load.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -o $@ $<
+
+bench: bin/ringo build/bench/nop build/bench/load ## Run the benchmarks side by side; BENCH names some of "nop readfiles serve"
 	@.ci/setup bench
 	@$(GO) run ./tests/bench $(BENCH)
 
@@ -251,4 +260,4 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench check $(CHECKS:%=check-%) docs format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench bench-serve check $(CHECKS:%=check-%) docs format help

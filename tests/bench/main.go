@@ -2,7 +2,8 @@
 //
 //	go run ./tests/bench nop         a NOP posted again from its own callback, in Go and in C
 //	go run ./tests/bench readfiles   40,000 small files: ReadFiles against os.ReadFile
-//	go run ./tests/bench serve       1 KiB and 1 MiB over HTTP against nginx
+//	go run ./tests/bench serve       files over HTTP against nginx, net/http and Caddy
+//	go run ./tests/bench chart A.json B.svg   draws what serve -json has kept
 //
 // Arms are interleaved; a verdict is the median of the ratios of each round, with the interval
 // that holds the true median with 95 % probability. CPU time is user + system of the whole
@@ -24,11 +25,24 @@ func main() {
 	seconds := flag.Float64("seconds", 5, "how long each arm of serve runs in a round")
 	dir := flag.String("dir", os.TempDir(), "where files to read and serve are made")
 	binary := flag.String("ringo", "bin/ringo", "the command to measure")
+	caddy := flag.String("caddy", "", "Caddy's command, for serve")
+	only := flag.String("only", "", "a regular expression: which rows of serve are run")
+	keep := flag.String("json", "", "where serve keeps its ratios")
 	flag.Parse()
 	benchmarks := map[string]func() error{
 		"nop":       func() error { return benchNop(*rounds) },
 		"readfiles": func() error { return benchReadFiles(*rounds, *dir) },
-		"serve":     func() error { return benchServe(*rounds, *seconds, *dir, *binary) },
+		"serve": func() error {
+			fmt.Printf("%s; %d rounds of %v s\n\n%s\n", environment(), *rounds, *seconds, tableHead)
+			return benchServe(serveOptions{*rounds, *seconds, *dir, *binary, *caddy, *only, *keep})
+		},
+	}
+	if err, done := helper(flag.Args()); done {
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+			os.Exit(1)
+		}
+		return
 	}
 	for _, name := range flag.Args() {
 		run, known := benchmarks[name]
@@ -43,13 +57,32 @@ func main() {
 	}
 }
 
+// helper runs what is no benchmark.
+func helper(args []string) (err error, done bool) {
+	if len(args) != 3 {
+		return nil, false
+	}
+	switch args[0] {
+	case "net-http":
+		return netHTTP(args[1], args[2]), true
+	case "chart":
+		return chart(args[1], args[2]), true
+	}
+	return nil, false
+}
+
 // A sample is one arm of one round.
 type sample struct {
-	ops  float64
-	wall time.Duration
-	cpu  time.Duration
-	p99  time.Duration // where known
+	ops    float64
+	wall   time.Duration
+	cpu    time.Duration
+	p99    time.Duration // where known
+	bytes  float64       // of bodies, where known
+	beside float64       // bytes per second of what went on beside it
 }
+
+func (s sample) p99Of() float64    { return float64(s.p99) }
+func (s sample) besideOf() float64 { return s.beside }
 
 func (s sample) perSecond() float64 { return s.ops / s.wall.Seconds() }
 func (s sample) cpuPerOp() float64  { return float64(s.cpu.Nanoseconds()) / s.ops }

@@ -1,192 +1,292 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"math/rand"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// The server under test has core 0, wrk core 1.
-const (
-	serverCore = "0"
-	clientCore = "1"
-	wrkConns   = "64"
-)
-
-const nginxConf = `worker_processes 1; daemon off; error_log stderr crit; pid %[1]s/nginx.pid;
-events { worker_connections 4096; multi_accept on; }
-http {
-	sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream;
-	open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1;
-	keepalive_requests 1000000000;
-	server { listen %[2]s backlog=4096; root %[1]s; }
+// serveOptions are what benchServe is told.
+type serveOptions struct {
+	rounds  int
+	seconds float64
+	dir     string // where the site is made
+	ringo   string // the command
+	caddy   string // its command, or empty
+	only    string // a regular expression for the names of rows
+	json    string // file for the figures, or empty
 }
-`
 
-// benchServe compares CPU time per request with nginx on the same core, with its best settings.
-func benchServe(rounds int, seconds float64, dir, ringo string) error {
-	root := filepath.Join(dir, "ringo-bench-site")
-	if err := makeSite(root); err != nil {
-		return err
-	}
-	ours, err := startServer("127.0.0.1:18081", ringo, "serve", "--loops=1", "--listen=127.0.0.1:18081", root)
+// A load is what one client asks for.
+type load struct {
+	path    string
+	count   int // of paths, where path holds %d
+	conns   int
+	status  int
+	headers []string
+}
+
+// A row is one line of the table: a load, on each of the servers.
+type row struct {
+	name    string
+	load    load
+	beside  *load // large downloads at the same time, whose bytes count too
+	cold    bool  // their files are dropped from the page cache before each round
+	servers []string
+}
+
+var serveRows = []row{
+	{name: "1 KiB, 64 connections", load: load{path: "/1k", conns: 64}, servers: []string{"ringo", "nginx", "net/http", "caddy", "ringo threads", "ringo --cache=off"}},
+	{name: "1 KiB, 1 connection", load: load{path: "/1k", conns: 1}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "1 KiB, 400 files", load: load{path: "/many/%d", count: 400, conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "16 KiB", load: load{path: "/16k", conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "64 KiB", load: load{path: "/64k", conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "256 KiB", load: load{path: "/256k", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "16 MiB", load: load{path: "/16m", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "precompressed, br", load: load{path: "/packed/app.js", conns: 64, headers: []string{"Accept-Encoding: br"}}, servers: []string{"ringo", "nginx"}},
+	{name: "precompressed, gzip", load: load{path: "/packed/app.js", conns: 64, headers: []string{"Accept-Encoding: gzip"}}, servers: []string{"ringo", "nginx"}},
+	{name: "404", load: load{path: "/missing", conns: 64, status: 404}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "304", load: load{path: "/1k", conns: 64, status: 304, headers: []string{"If-Modified-Since: " + siteTime.Format(http.TimeFormat)}}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "64 KiB of 16 MiB", load: load{path: "/16m", conns: 64, status: 206, headers: []string{"Range: bytes=5000000-5065535"}}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "1 KiB beside cold downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, cold: true, servers: []string{"ringo", "nginx aio", "nginx"}},
+	{name: "1 KiB beside cached downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, servers: []string{"ringo", "nginx", "nginx aio"}},
+	{name: "JSON access log", load: load{path: "/1k", conns: 64}, servers: []string{"ringo logging", "ringo"}},
+	{name: "sendfile, 1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo --sendfile=sendfile", "ringo", "ringo --sendfile=splice", "ringo --sendfile=read"}},
+}
+
+// siteTime is when all files were written last; nginx takes a condition for fulfilled by this time alone.
+var siteTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// benchServe compares servers on one core, row by row; the first server of a row is the one the
+// others are compared with.
+func benchServe(o serveOptions) error {
+	wanted, err := regexp.Compile(o.only)
 	if err != nil {
 		return err
 	}
-	defer ours.stop()
-	conf := filepath.Join(root, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, root, "127.0.0.1:18082"), 0o644); err != nil {
+	site := &site{dir: filepath.Join(o.dir, "ringo-bench"), options: o, running: map[string]*server{}}
+	if err := site.make(); err != nil {
 		return err
 	}
-	theirs, err := startServer("127.0.0.1:18082", "nginx", "-c", conf)
-	if err != nil {
-		return err
-	}
-	defer theirs.stop()
-	for _, name := range []string{"1k", "1m"} {
-		if err := compareServers(rounds, seconds, name, ours, theirs); err != nil {
-			return err
+	defer site.stop()
+	var results []rowResult
+	for _, r := range serveRows {
+		if !wanted.MatchString(r.name) {
+			continue
 		}
-	}
-	return nil
-}
-
-func makeSite(root string) error {
-	if err := os.MkdirAll(root, 0o755); err != nil {
-		return err
-	}
-	for name, size := range map[string]int{"1k": 1 << 10, "1m": 1 << 20} {
-		data := make([]byte, size)
-		rand.New(rand.NewSource(1)).Read(data)
-		if err := os.WriteFile(filepath.Join(root, name), data, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func compareServers(rounds int, seconds float64, name string, ours, theirs *server) error {
-	arms := []arm{
-		{"ringo", func() (sample, error) { return ours.load(name, seconds) }},
-		{"nginx", func() (sample, error) { return theirs.load(name, seconds) }},
-	}
-	if _, err := interleave(1, arms...); err != nil { // warm
-		return err
-	}
-	samples, err := interleave(rounds, arms...)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("serve: %s, %s connections of wrk -t1, one core for the server and one for wrk\n", name, wrkConns)
-	medians("ringo", samples[0])
-	medians(nginxVersion(), samples[1])
-	ratios("CPU per request", samples[0], samples[1], sample.cpuPerOp)
-	ratios("requests/s", samples[0], samples[1], sample.perSecond)
-	ratios("p99", samples[0], samples[1], func(s sample) float64 { return float64(s.p99) })
-	return nil
-}
-
-func nginxVersion() string {
-	out, _ := exec.Command("nginx", "-v").CombinedOutput()
-	return strings.TrimSpace(strings.TrimPrefix(string(out), "nginx version: "))
-}
-
-// A server is a process that answers on an address.
-type server struct {
-	address string
-	command *exec.Cmd
-}
-
-func startServer(address, name string, args ...string) (*server, error) {
-	command := exec.Command("taskset", append([]string{"-c", serverCore, name}, args...)...)
-	var said bytes.Buffer
-	command.Stderr = &said
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-	s := &server{address, command}
-	for range 100 {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			return s, conn.Close()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	s.stop()
-	return nil, fmt.Errorf("%s does not answer on %s: %s", name, address, said.String())
-}
-
-func (s *server) stop() {
-	s.command.Process.Signal(syscall.SIGTERM)
-	s.command.Wait()
-}
-
-var (
-	wrkRequests = regexp.MustCompile(`(\d+) requests in ([\d.]+)(s|m)`)
-	wrkP99      = regexp.MustCompile(`99%\s+([\d.]+(?:us|ms|s))`)
-	wrkTrouble  = regexp.MustCompile(`Socket errors:.*|Non-2xx.*`)
-)
-
-// load puts wrk on the server and reads what it cost; any error of wrk's is ours.
-func (s *server) load(name string, seconds float64) (sample, error) {
-	before, err := s.cpu()
-	if err != nil {
-		return sample{}, err
-	}
-	out, err := exec.Command("taskset", "-c", clientCore, "wrk", "-t1", "-c"+wrkConns, "--latency",
-		fmt.Sprintf("-d%.0fs", seconds), "http://"+s.address+"/"+name).CombinedOutput()
-	if err != nil {
-		return sample{}, fmt.Errorf("wrk: %w: %s", err, out)
-	}
-	after, err := s.cpu()
-	if err != nil {
-		return sample{}, err
-	}
-	if trouble := wrkTrouble.Find(out); trouble != nil {
-		return sample{}, fmt.Errorf("wrk: %s", trouble)
-	}
-	requests, p99 := wrkRequests.FindSubmatch(out), wrkP99.FindSubmatch(out)
-	if requests == nil || p99 == nil {
-		return sample{}, fmt.Errorf("wrk says nothing known: %s", out)
-	}
-	result := sample{cpu: after - before}
-	result.ops, _ = strconv.ParseFloat(string(requests[1]), 64)
-	result.wall, _ = time.ParseDuration(string(requests[2]) + string(requests[3]))
-	result.p99, _ = time.ParseDuration(string(p99[1]))
-	return result, nil
-}
-
-// cpu is the CPU time, in ticks of 10 ms, of the process and its children, whichever thread started them.
-func (s *server) cpu() (total time.Duration, err error) {
-	pids := []string{strconv.Itoa(s.command.Process.Pid)}
-	lists, _ := filepath.Glob("/proc/" + pids[0] + "/task/*/children")
-	for _, list := range lists {
-		children, _ := os.ReadFile(list) // The thread may have ended.
-		pids = append(pids, strings.Fields(string(children))...)
-	}
-	for _, pid := range pids {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		result, err := site.run(r)
 		if err != nil {
-			return 0, err
+			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		// The name, which may hold anything, ends at the last parenthesis; utime and stime are
-		// the 12th and 13th fields after it (proc(5)).
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			total += time.Duration(ticks) * 10 * time.Millisecond
+		result.print()
+		results = append(results, result)
+	}
+	if wanted.MatchString("10,000 idle connections") {
+		if err := site.idle(10000); err != nil {
+			return err
 		}
 	}
-	return total, nil
+	if o.json == "" {
+		return nil
+	}
+	return writeResults(o.json, results)
+}
+
+// A site is the files that are served, and the servers that have been started.
+type site struct {
+	dir     string
+	options serveOptions
+	running map[string]*server
+}
+
+func (s *site) root() string { return filepath.Join(s.dir, "site") }
+
+func (s *site) make() error {
+	sizes := map[string]int{"1k": 1 << 10, "16k": 16 << 10, "64k": 64 << 10, "256k": 256 << 10, "1m": 1 << 20, "16m": 16 << 20,
+		"packed/app.js": 40000, "packed/app.js.gz": 12000, "packed/app.js.br": 10000}
+	for i := range 400 {
+		sizes[fmt.Sprintf("many/%d", i)] = 1 << 10
+	}
+	for i := range 64 {
+		sizes[fmt.Sprintf("large/%d", i)] = 16 << 20
+	}
+	data := make([]byte, 16<<20)
+	rand.New(rand.NewSource(1)).Read(data)
+	for name, size := range sizes {
+		name = filepath.Join(s.root(), name)
+		if st, err := os.Stat(name); err == nil && st.Size() == int64(size) && st.ModTime().Equal(siteTime) {
+			continue
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, data[:size], 0o644),
+			os.Chtimes(name, siteTime, siteTime)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// server gives a running server, started when it is first asked for; nil when there is none here.
+func (s *site) server(name string) (*server, error) {
+	if known := s.running[name]; known != nil {
+		return known, nil
+	}
+	port := 18100 + len(s.running)
+	var started *server
+	var err error
+	kind, flags, _ := strings.Cut(name, " ")
+	switch {
+	case name == "nginx":
+		started, err = startNginx(name, port, s.dir, s.root(), "")
+	case name == "nginx aio":
+		started, err = startNginx(name, port, s.dir, s.root(), "aio threads;")
+	case name == "net/http":
+		self, errSelf := os.Executable()
+		if errSelf != nil {
+			return nil, errSelf
+		}
+		started, err = startServer(name, port, self, "net-http", fmt.Sprint(port), s.root())
+	case name == "caddy" && s.options.caddy == "":
+		return nil, nil
+	case name == "caddy":
+		started, err = startServer(name, port, s.options.caddy, "file-server", "--root", s.root(), "--listen", fmt.Sprintf("127.0.0.1:%d", port))
+	case kind == "ringo":
+		args := []string{"serve", "--loops=1", fmt.Sprintf("--listen=127.0.0.1:%d", port)}
+		switch {
+		case flags == "threads":
+			args = append(args, "--backend=threads")
+		case flags == "logging":
+			args = append(args, "--access-log="+filepath.Join(s.dir, "access.log"), "--access-log-format=json")
+		case flags != "":
+			args = append(args, flags)
+		}
+		started, err = startServer(name, port, s.options.ringo, append(args, s.root())...)
+	}
+	if err == nil {
+		s.running[name] = started
+	}
+	return started, err
+}
+
+func (s *site) stop() {
+	for _, server := range s.running {
+		server.stop()
+	}
+}
+
+// run measures a row: every server is warmed, and then takes its turn in each round.
+func (s *site) run(r row) (rowResult, error) {
+	result := rowResult{Name: r.name}
+	var arms []arm
+	for _, name := range r.servers {
+		server, err := s.server(name)
+		if err != nil {
+			return result, err
+		}
+		if server == nil {
+			continue
+		}
+		result.Servers = append(result.Servers, name)
+		arms = append(arms, arm{name, func() (sample, error) { return s.measure(r, server, s.options.seconds) }})
+	}
+	for i := range arms {
+		server, err := s.server(result.Servers[i])
+		if err != nil {
+			return result, err
+		}
+		if _, err := s.measure(r, server, 0.3); err != nil {
+			return result, fmt.Errorf("%s: %w", result.Servers[i], err)
+		}
+	}
+	samples, err := interleave(s.options.rounds, arms...)
+	result.samples = samples
+	return result, err
+}
+
+func (s *site) measure(r row, server *server, seconds float64) (sample, error) {
+	if r.cold {
+		if err := s.dropLarge(); err != nil {
+			return sample{}, err
+		}
+	}
+	before, err := server.cpu()
+	if err != nil {
+		return sample{}, err
+	}
+	var beside *exec.Cmd
+	var said strings.Builder
+	if r.beside != nil {
+		beside = r.beside.command(server, seconds)
+		beside.Stdout, beside.Stderr = &said, &said
+		if err := beside.Start(); err != nil {
+			return sample{}, err
+		}
+	}
+	result, err := r.load.run(server, seconds)
+	if beside != nil {
+		if waited := beside.Wait(); waited != nil {
+			return sample{}, errors.Join(err, fmt.Errorf("%w: %s", waited, said.String()))
+		}
+		other, errOther := parseLoad(said.String())
+		result.beside = other.bytes / other.wall.Seconds()
+		err = errors.Join(err, errOther)
+	}
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := server.cpu()
+	result.cpu = after - before
+	return result, err
+}
+
+// dropLarge puts the large files out of the page cache.
+func (s *site) dropLarge() error {
+	names, err := filepath.Glob(filepath.Join(s.root(), "large", "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(unix.Fsync(int(f.Fd())), unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// command is the client's, on its core.
+func (l load) command(s *server, seconds float64) *exec.Cmd {
+	args := []string{"-c", clientCore, "build/bench/load", fmt.Sprint(s.port), fmt.Sprint(l.conns), fmt.Sprint(seconds),
+		fmt.Sprint(max(l.status, 200)), fmt.Sprint(max(l.count, 1)), l.path}
+	return exec.Command("taskset", append(args, l.headers...)...)
+}
+
+func (l load) run(s *server, seconds float64) (sample, error) {
+	out, err := l.command(s, seconds).CombinedOutput()
+	if err != nil {
+		return sample{}, fmt.Errorf("%w: %s", err, out)
+	}
+	return parseLoad(string(out))
+}
+
+// parseLoad reads what the client prints.
+func parseLoad(out string) (sample, error) {
+	var answers, bytes float64
+	var wall, p50, p99, p999 int64
+	if _, err := fmt.Sscan(out, &answers, &bytes, &wall, &p50, &p99, &p999); err != nil {
+		return sample{}, fmt.Errorf("the client says %q: %w", out, err)
+	}
+	return sample{ops: answers, bytes: bytes, wall: time.Duration(wall), p99: time.Duration(p99)}, nil
 }

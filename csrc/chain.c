@@ -159,7 +159,7 @@ void chain_member_ends(struct ring *ring, struct slot *slot)
 	}
 	if (next == NULL)
 		return;
-	if (goes_on)
+	if (goes_on && !next->cancelled)
 		let_run(ring, next);
 	else
 		finish_from(ring, next, -ECANCELED);
@@ -330,28 +330,23 @@ void chain_close(struct ring *ring, bool own)
 	}
 }
 
-/* Cancelling one of a chain cancels all of it. */
+/* Cancelling one of a chain cancels all of it. What has not begun ends when all before it has: each
+ * has its completion in its order. */
 void chain_cancel(struct ring *ring, struct slot *slot)
 {
-	struct slot *last = slot, *next;
+	struct slot *next;
 
 	if (slot->chain.assembling) {
 		ring->chains[slot->own].broken = true;
 		return;
 	}
-	while (last->chain.next != NO_SLOT)
-		last = after(ring, last);
 	slot = first_of(ring, slot);
-	/* What has not begun, from the end: none of it may begin because one before it ends. */
-	for (; last != NULL &&
-	       (last->state == SLOT_CHAINED || (last->state == SLOT_READY && last->chain.linked));
-	     last = next) {
-		next = at(ring, last->chain.previous);
-		(void)slot_leave_list(ring, last);
-		finish(ring, last, -ECANCELED);
-		if (next == NULL)
-			return;
+	if (slot->state == SLOT_READY && slot->chain.linked) {
+		finish_from(ring, slot, -ECANCELED);
+		return;
 	}
+	for (next = slot; next != NULL; next = after(ring, next))
+		next->cancelled |= next->state == SLOT_CHAINED;
 	for (; slot != NULL && slot->chained; slot = next) {
 		next = after(ring, slot);
 		slot_cancel_alone(ring, slot);

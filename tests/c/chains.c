@@ -28,6 +28,19 @@ static void expect(struct engine *e, uint64_t first, const int64_t *results, siz
 	expect(e, first, (const int64_t[]){__VA_ARGS__},                                           \
 	       sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
+/* Ops that have ended came one behind the other. */
+static void expect_order(struct engine *e, uint64_t first, size_t count)
+{
+	uint64_t next = first;
+
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < e->log_count; i++)
+		if (e->log[i].user_data >= first && e->log[i].user_data < first + count)
+			next += e->log[i].user_data == next;
+	pthread_mutex_unlock(&e->lock);
+	assert_int_equal(next, first + count);
+}
+
 static struct ringo_op linked(struct ringo_op op, uint16_t flags)
 {
 	op.flags |= flags;
@@ -326,6 +339,7 @@ static void test_cancel(void **state)
 				engine_run(e, OP(.code = RINGO_CANCEL, .argument2 = first + 1));
 			engine_wait(e, first);
 			EXPECT(e, first + 1, -ECANCELED, -ECANCELED, -ECANCELED);
+			expect_order(e, first, 4);
 		}
 	}
 	close(ends[0]);

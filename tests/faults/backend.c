@@ -32,6 +32,7 @@ struct held {
 	int32_t result;
 	int32_t buffer;
 	bool more;
+	bool chained;
 	uint64_t due; /* turn */
 };
 
@@ -39,6 +40,7 @@ struct held {
 struct note {
 	uint64_t token;
 	bool rewrite;
+	bool chained;          /* its results come in their order */
 	struct msghdr message; /* the shorter one that a shortened SENDMSG sends */
 	struct iovec part;
 	struct note *next;
@@ -108,7 +110,7 @@ static void hold(struct faulty *faulty, const struct held *completion)
 	}
 	faulty->held[faulty->held_count] = *completion;
 	faulty->held[faulty->held_count].due = faulty->turn;
-	if (is_slots(completion->token) && fault_strikes(FAULT_DELAYED))
+	if (is_slots(completion->token) && !completion->chained && fault_strikes(FAULT_DELAYED))
 		faulty->held[faulty->held_count].due += 1 + fault_random(DELAY_MAX);
 	faulty->held_count++;
 }
@@ -186,7 +188,7 @@ static struct note *make_note(struct faulty *faulty, uint64_t token)
 }
 
 /* What the core is told in the place of `result`. */
-static int32_t heed_note(struct faulty *faulty, uint64_t token, int32_t result)
+static int32_t heed_note(struct faulty *faulty, uint64_t token, int32_t result, bool *chained)
 {
 	struct note **at = &faulty->notes, *note;
 
@@ -198,6 +200,8 @@ static int32_t heed_note(struct faulty *faulty, uint64_t token, int32_t result)
 	*at = note->next;
 	if (note->rewrite && result >= 0)
 		result = -FAULT_ERRNO;
+	if (chained != NULL)
+		*chained = note->chained;
 	free(note);
 	return result;
 }
@@ -256,7 +260,9 @@ static int submit(struct ring *ring, struct faulty *faulty, uint32_t index)
 	int32_t error = 0;
 	int ret;
 
-	if (is_slots(queued->token) && !is_chained(faulty, index)) {
+	if (is_chained(faulty, index)) {
+		make_note(faulty, queued->token)->chained = true;
+	} else if (is_slots(queued->token)) {
 		error = error_for(&hop);
 		if (error == 0) {
 			shorten(faulty, &hop, queued->token);
@@ -271,7 +277,7 @@ static int submit(struct ring *ring, struct faulty *faulty, uint32_t index)
 	ret = faulty->real->push(ring, &hop, queued->token);
 	take_state_back(ring, faulty);
 	if (ret != 0)
-		(void)heed_note(faulty, queued->token, 0);
+		(void)heed_note(faulty, queued->token, 0, NULL);
 	return ret;
 }
 
@@ -349,14 +355,24 @@ static int faulty_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_n
 void __wrap_ring_result(struct ring *ring, uint64_t token, int32_t result, bool more,
 			int32_t buffer)
 {
+	bool chained = false;
+
 	(void)ring;
 	if (!more)
-		result = heed_note(reaping, token, result);
-	hold(reaping,
-	     &(struct held){.token = token, .result = result, .more = more, .buffer = buffer});
+		result = heed_note(reaping, token, result, &chained);
+	hold(reaping, &(struct held){.token = token,
+				     .result = result,
+				     .more = more,
+				     .chained = chained,
+				     .buffer = buffer});
 }
 
-/* The first due completion, or one that overtakes it; never one of the same hop. */
+static bool keep_their_order(const struct held *a, const struct held *b)
+{
+	return a->token == b->token || (a->chained && b->chained);
+}
+
+/* The first due completion, or one that overtakes it; never one of the same hop, or of a chain. */
 static struct held *choose(struct faulty *faulty)
 {
 	uint32_t start = 0;
@@ -366,7 +382,7 @@ static struct held *choose(struct faulty *faulty)
 	for (uint32_t n = 0; n < faulty->held_count; n++) {
 		uint32_t i = (start + n) % faulty->held_count, first = 0;
 
-		while (faulty->held[first].token != faulty->held[i].token)
+		while (!keep_their_order(&faulty->held[first], &faulty->held[i]))
 			first++;
 		if (faulty->held[first].due <= faulty->turn)
 			return &faulty->held[first];
@@ -427,7 +443,7 @@ static void faulty_close(struct ring *ring)
 
 	faulty->real->close(ring);
 	while (faulty->notes != NULL)
-		(void)heed_note(faulty, faulty->notes->token, 0);
+		(void)heed_note(faulty, faulty->notes->token, 0, NULL);
 	free(faulty->held);
 	free(faulty);
 }

@@ -98,7 +98,7 @@ size_t first_other(const unsigned char *data, size_t length, unsigned char fill)
 
 /* Flights. */
 
-static void flight_free(struct flight *flight)
+void flight_free(struct flight *flight)
 {
 	flight->op.user_data = 0;
 	flight->next = NULL;
@@ -172,32 +172,44 @@ static bool cancel_is_under_way(const struct flight *flight)
 	return false;
 }
 
-static bool post(const struct ringo_op *op, bool slotless)
+/* All or none, one behind the other. */
+static bool post(const struct ringo_op *ops, uint32_t count, bool slotless)
 {
 	bool by_mailbox = soak.loop != NULL && soak_random(2) == 0;
 
-	if (by_mailbox && ringo_post(soak.loop, op, 1, 0) == 0)
+	if (by_mailbox && ringo_post(soak.loop, ops, count, 0) == 0)
 		return true;
-	if (!slotless && soak.outbox_slots == soak.outbox_room)
+	if (!slotless && soak.outbox_slots + count > soak.outbox_room)
 		return false;
-	soak.outbox[soak.outbox_count++] = *op;
-	soak.outbox_slots += !slotless;
+	memcpy(&soak.outbox[soak.outbox_count], ops, count * sizeof(*ops));
+	soak.outbox_count += count;
+	soak.outbox_slots += slotless ? 0 : count;
+	return true;
+}
+
+bool chain_start(struct flight *const *flights, struct ringo_op *ops, uint32_t count)
+{
+	bool cancels = ops[0].code == RINGO_CANCEL;
+
+	for (uint32_t i = 0; i < count; i++) {
+		ops[i].user_data = ++soak.serial << 16 | (uint64_t)(flights[i] - soak.flights);
+		flights[i]->op = ops[i];
+		flights[i]->cancelled = cancel_is_under_way(flights[i]);
+	}
+	if (!post(ops, count, cancels)) {
+		for (uint32_t i = 0; i < count; i++)
+			flight_free(flights[i]);
+		return false;
+	}
+	soak.started += cancels ? 0 : count;
+	soak.cancels += cancels;
+	soak.in_flight += count;
 	return true;
 }
 
 bool flight_start(struct flight *flight, struct ringo_op op)
 {
-	op.user_data = ++soak.serial << 16 | (uint64_t)(flight - soak.flights);
-	flight->op = op;
-	flight->cancelled = cancel_is_under_way(flight);
-	if (!post(&op, op.code == RINGO_CANCEL)) {
-		flight_free(flight);
-		return false;
-	}
-	soak.started += op.code != RINGO_CANCEL;
-	soak.cancels += op.code == RINGO_CANCEL;
-	soak.in_flight++;
-	return true;
+	return chain_start(&flight, &op, 1);
 }
 
 static void complete(const struct ringo_completion *completion)
@@ -279,7 +291,7 @@ void soak_return_buffer(int32_t id)
 {
 	const struct ringo_op op = OP(.code = RINGO_RETURN_BUFFER, .argument = (uint32_t)id);
 
-	(void)post(&op, true);
+	(void)post(&op, 1, true);
 }
 
 const unsigned char *soak_buffer(int32_t id)
@@ -471,6 +483,7 @@ static void add_actor(struct actor *actor)
 static void add_actors(const char *directory)
 {
 	add_actor(file_actor());
+	add_actor(chains_actor());
 	add_actor(paths_actor(directory));
 	for (uint64_t i = 0; i < STREAMS; i++)
 		add_actor(stream_actor(i));

@@ -42,6 +42,7 @@ struct actor {
 };
 
 struct actor *file_actor(void);
+struct actor *chains_actor(void);
 struct actor *paths_actor(const char *directory);
 struct actor *stream_actor(uint64_t seed);
 struct actor *accept_actor(void);
@@ -55,6 +56,12 @@ struct flight *flight_take(struct actor *actor, flight_end end, size_t size);
 /* Starts the op, from the outbox or the mailbox; false, and the flight is free, when all is full.
  */
 bool flight_start(struct flight *flight, struct ringo_op op);
+
+/* The same with several that are linked, in this order. */
+bool chain_start(struct flight *const *flights, struct ringo_op *ops, uint32_t count);
+
+/* Gives a flight back that was not started. */
+void flight_free(struct flight *flight);
 
 /* Asks what is in flight on these to end. */
 void soak_cancel(uint32_t how, int fd, uint64_t user_data);

@@ -82,10 +82,12 @@ ssize_t __wrap_pwritev2(int fd, const struct iovec *parts, int count, off_t wher
 	return __real_pwritev2(fd, count == 1 ? &part : parts, count, where, flags);
 }
 
-/* Whoever cannot learn a file's size has to read on to its end. */
+/* Of files alone, as on a network: whoever cannot learn the size has to read on to the end. */
 int __wrap_fstat(int fd, struct stat *status)
 {
-	return fails(FAULT_INTERRUPTED, EIO) ? -1 : __real_fstat(fd, status);
+	int ret = __real_fstat(fd, status);
+
+	return ret == 0 && S_ISREG(status->st_mode) && fails(FAULT_INTERRUPTED, EIO) ? -1 : ret;
 }
 
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)

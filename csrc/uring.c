@@ -147,7 +147,9 @@ static int uring_open(struct ring *ring, const struct ringo_options *options, bo
 	/* Only an improvement, and a thread may have no more than 16 of them. */
 	if (!shared)
 		(void)io_uring_register_ring_fd(&uring->ring);
-	return limit_workers(&uring->ring, options);
+	/* A child that forks off would share the queues, and could upset them. */
+	ret = io_uring_ring_dontfork(&uring->ring);
+	return ret == 0 ? limit_workers(&uring->ring, options) : ret;
 }
 
 static void uring_close(struct ring *ring)

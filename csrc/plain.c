@@ -30,8 +30,8 @@ static const char *path_of(const struct hop *hop)
 /* Whether backend "threads" can do it: by a call here, or by itself. */
 bool plain_has(uint8_t opcode)
 {
-	if (opcode == KERNEL_TIMEOUT || opcode == KERNEL_POLL_REMOVE ||
-	    opcode == KERNEL_ASYNC_CANCEL)
+	if (opcode == KERNEL_TIMEOUT || opcode == KERNEL_LINK_TIMEOUT ||
+	    opcode == KERNEL_POLL_REMOVE || opcode == KERNEL_ASYNC_CANCEL)
 		return true;
 	for (int code = 0; code < RINGO_CODE_COUNT; code++) {
 		const struct op_row *row = &op_rows[code];

@@ -135,6 +135,9 @@ test-c-asan: ## Run the C tests under AddressSanitizer and UndefinedBehaviorSani
 	@$(MAKE) --no-print-directory test-c SAN=asan
 test-c-tsan: ## Run the C tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory test-c SAN=tsan
+
+test-programs: $(C_TESTS) $(FAULT_TESTS)
+
 $(C_RUNS:%=test-c-%):
 	@$(MAKE) --no-print-directory -j2 test-c CC=$(word 3,$(subst -, ,$@)) SAN=$(word 4,$(subst -, ,$@))
 .PHONY: $(C_RUNS:%=test-c-%)
@@ -148,10 +151,10 @@ $(OUT)/faults/%.o: tests/faults/%.c Makefile
 	$(COMPILE) -Itests/c $(THREADS_ONLY:1=-DTHREADS_ONLY) -c -o $@ $<
 
 $(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
-	$(CC) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
+	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
 
 $(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
-	$(CC) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
+	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
 
 SEED ?= $(shell date +%s)
 OPS ?= 1000000
@@ -176,8 +179,24 @@ GO_TEST_asan = $(NO_ASLR) build/run go asan -asan $(GO_CODE)
 GO_TEST_one-proc = build/run go one-proc -exec 'env GOMAXPROCS=1' $(GO_CODE)
 GO_TEST_nobody = build/run go nobody -exec '$(CURDIR)/tests/run/as-nobody' $(GO_CODE)
 
+test-forbidden: build/run build/forbid bin/ringo ## Run the C and Go tests where io_uring is forbidden: by seccomp, by sysctl
+	@failed=0; for way in EPERM ENOSYS sysctl; do GO=$(GO) tests/forbidden/run $$way || failed=1; done; exit $$failed
+
+build/forbid: tests/forbidden/forbid.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -o $@ $<
+
+test-liburing: build/run ## Build and test with liburing 2.3, 2.9 and 2.15, which it fetches from Debian
+	@GO=$(GO) tests/liburing/versions
+
+test-arm64: build/run ## Cross-build for arm64 with cgo, and run the C tests in qemu
+	@GO=$(GO) tests/liburing/arm64
+
+mutants: ## Take the guards of docs/io_uring.md out of the core, one at a time, and see the test that is named there fail
+	@tests/mutants/run
+
 test-without-liburing: build/run ## Prove that THREADS_ONLY=1 and the tag ringo_threads need no liburing: build, run all tests
-	@GO=$(GO) MAKE="$(MAKE)" tests/liburing/none
+	@GO=$(GO) tests/liburing/none
 
 build/run: $(wildcard tests/run/*.go)
 	@$(GO) build -buildvcs=false -o $@ ./tests/run
@@ -196,13 +215,13 @@ build/bench/load: tests/bench/c/load.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -o $@ $<
 
-bench: bin/ringo build/bench/nop build/bench/load ## Run the benchmarks side by side; BENCH names some of "nop readfiles serve"
+bench: bin/ringo build/bench/nop build/bench/core build/bench/load ## Run the benchmarks side by side; BENCH names some of "core nop readfiles serve"
 	@.ci/setup bench
 	@$(GO) run ./tests/bench $(BENCH)
 
 BENCH ?= nop readfiles serve
 
-build/bench/nop: tests/bench/c/nop.c build/libringo.a
+build/bench/%: tests/bench/c/%.c build/libringo.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -Icsrc -o $@ $< build/libringo.a $(C_LIBS)
 
@@ -260,4 +279,5 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-go test-without-liburing soak bench bench-serve check $(CHECKS:%=check-%) docs format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-forbidden test-liburing \
+	test-arm64 test-without-liburing mutants soak bench bench-serve check $(CHECKS:%=check-%) docs format help

@@ -1,5 +1,6 @@
 // Command bench measures ringo beside what people use now, side by side in one run.
 //
+//	go run ./tests/bench core        the C core against a loop written by hand on liburing
 //	go run ./tests/bench nop         a NOP posted again from its own callback, in Go and in C
 //	go run ./tests/bench readfiles   40,000 small files: ReadFiles against os.ReadFile
 //	go run ./tests/bench serve       files over HTTP against nginx, net/http and Caddy
@@ -26,10 +27,11 @@ func main() {
 	dir := flag.String("dir", os.TempDir(), "where files to read and serve are made")
 	binary := flag.String("ringo", "bin/ringo", "the command to measure")
 	caddy := flag.String("caddy", "", "Caddy's command, for serve")
-	only := flag.String("only", "", "a regular expression: which rows of serve are run")
+	only := flag.String("only", "", "a regular expression: which rows of serve and core are run")
 	keep := flag.String("json", "", "where serve keeps its ratios")
 	flag.Parse()
 	benchmarks := map[string]func() error{
+		"core":      func() error { return benchCore(*rounds, *dir, *only) },
 		"nop":       func() error { return benchNop(*rounds) },
 		"readfiles": func() error { return benchReadFiles(*rounds, *dir) },
 		"serve": func() error {
@@ -47,7 +49,7 @@ func main() {
 	for _, name := range flag.Args() {
 		run, known := benchmarks[name]
 		if !known {
-			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are nop, readfiles and serve\n", name)
+			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are core, nop, readfiles and serve\n", name)
 			os.Exit(2)
 		}
 		if err := run(); err != nil {

@@ -64,11 +64,16 @@ func nopGo() (sample, error) {
 	})
 }
 
-// nopC runs tests/bench/c/nop.c, which prints operations, wall and CPU nanoseconds.
+// nopC runs tests/bench/c/nop.c.
 func nopC() (sample, error) {
-	out, err := exec.Command("build/bench/nop", fmt.Sprint(nopDepth), fmt.Sprint(nopCount)).Output()
+	return runC("build/bench/nop", fmt.Sprint(nopDepth), fmt.Sprint(nopCount))
+}
+
+// runC runs a program of tests/bench/c, which prints operations, wall and CPU nanoseconds.
+func runC(program string, arguments ...string) (sample, error) {
+	out, err := exec.Command(program, arguments...).Output()
 	if err != nil {
-		return sample{}, fmt.Errorf("build/bench/nop (make bench builds it): %w", err)
+		return sample{}, fmt.Errorf("%s (make bench builds it): %w", program, err)
 	}
 	var ops, wall, cpu int64
 	if _, err := fmt.Sscan(string(out), &ops, &wall, &cpu); err != nil {

@@ -7,7 +7,7 @@
 
 enum { NAMES = 8, LENGTH_MAX = 6000, PATH_ROOM = 64 };
 
-/* A name has one of two forms, "<i>.a" and "<i>.b"; a rename goes from one to the other. */
+/* A name has one of two forms, "./<i>.a" and "./<i>.b"; a rename goes from one to the other. */
 struct name {
 	bool busy;
 	char form;
@@ -22,7 +22,7 @@ static struct actor self;
 
 static void put_path(char *path, const struct name *name, char form)
 {
-	(void)snprintf(path, PATH_ROOM, "%d.%c", (int)(name - names), form);
+	(void)snprintf(path, PATH_ROOM, "./%d.%c", (int)(name - names), form);
 }
 
 static struct name *name_of(const struct flight *flight)

@@ -1,6 +1,7 @@
 // Command run runs the C or the Go tests for the Makefile, counts them and makes skips loud.
 //
-//	run c VARIANT PROGRAM...   runs each program; 0 is passed, 77 is skipped, all else is failed
+//	run c VARIANT PROGRAM...   runs each program; 0 is passed, 77 is skipped, all else is failed;
+//	                           RUN_EXEC names a command that runs them, as an emulator
 //	run go NAME ARGUMENT...    runs "go test ARGUMENT..."
 //	run total KIND/RUN...      prints the sums of build/results, in which all these must be
 //

@@ -149,17 +149,17 @@ static void run_raw_batch(struct job *job)
 
 /* By the core. */
 
-static struct ringo_op next_op(struct job *job, uint64_t slot)
+static void put_op(struct job *job, struct ringo_op *op, uint64_t slot)
 {
 	job->started++;
+	*op = (struct ringo_op){.code = RINGO_NOP, .user_data = slot};
 	if (!job->reads)
-		return (struct ringo_op){.code = RINGO_NOP, .user_data = slot};
-	return (struct ringo_op){.code = RINGO_READ,
-				 .user_data = slot,
-				 .fd = job->fd,
-				 .address = (uintptr_t)job->memory + slot * BLOCK,
-				 .length = BLOCK,
-				 .offset = (int64_t)next_place(job)};
+		return;
+	op->code = RINGO_READ;
+	op->fd = job->fd;
+	op->address = (uintptr_t)job->memory + slot * BLOCK;
+	op->length = BLOCK;
+	op->offset = (int64_t)next_place(job);
 }
 
 static uint32_t deliver(uintptr_t context, const struct ringo_completion *completions,
@@ -172,7 +172,7 @@ static uint32_t deliver(uintptr_t context, const struct ringo_completion *comple
 	for (uint32_t i = 0; i < count; i++) {
 		check(job, completions[i].result);
 		if (job->started < job->count)
-			ops[n++] = next_op(job, completions[i].user_data);
+			put_op(job, &ops[n++], completions[i].user_data);
 	}
 	job->ended += count;
 	if (job->ended >= job->count)
@@ -191,7 +191,7 @@ static void run_loop(struct job *job)
 	if (ret != 0)
 		fail("ringo_loop_open", ret);
 	for (uint32_t i = 0; i < job->depth; i++)
-		ops[i] = next_op(job, i);
+		put_op(job, &ops[i], i);
 	ret = ringo_post(job->loop, ops, job->depth, 0);
 	if (ret == 0)
 		ret = ringo_loop_run(job->loop, deliver, (uintptr_t)job);
@@ -213,7 +213,7 @@ static void run_batch(struct job *job)
 	ret = ringo_batch_open(&of_batch, &batch);
 	while (ret == 0 && job->ended < job->count) {
 		for (uint32_t i = 0; i < LIST; i++)
-			ops[i] = next_op(job, i % job->depth);
+			put_op(job, &ops[i], i % job->depth);
 		ret = ringo_batch_run(batch, ops, LIST, false, completions);
 		for (uint32_t i = 0; i < LIST && ret == 0; i++)
 			check(job, completions[i].result);

@@ -99,6 +99,9 @@ func SetupOf(j *jobfile.Job) stats.Setup {
 		LatPercentiles: j.Latencies.LatPercentiles, ContinueOnError: j.ContinueOnError != 0, BytesPerKilo: j.KBBase,
 		BitsNotBytes: j.UnitBase == 1, Figures: j.Significant, Mixed: j.UnifiedRW == jobfile.UnifiedMixed,
 		MixedToo: j.UnifiedRW == jobfile.UnifiedBoth}
+	if j.Engine.Engine == jobfile.EnginePsync {
+		s.Depth = 1
+	}
 	for d := range s.BlockSizes {
 		s.BlockSizes[d] = [2]uint64{uint64(j.BlockSize[d].Min), uint64(j.BlockSize[d].Max)}
 	}

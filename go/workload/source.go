@@ -210,7 +210,9 @@ func (s *source) fill(io *engine.IO, request *generate.Request) {
 // syncDue makes an I/O a sync when enough was written.
 func (s *source) syncDue(io *engine.IO) bool {
 	j := s.clone.job
-	due := func(every int64) bool { return every > 0 && s.writes > 0 && s.writes%every == 0 && !s.syncing }
+	due := func(every int64) bool {
+		return every > 0 && s.writes > 0 && s.writes%every == 0 && !s.syncing && s.bytesLeft > 0
+	}
 	switch {
 	case due(j.FsyncEvery):
 		io.Op = engine.Fsync

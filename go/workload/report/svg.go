@@ -24,7 +24,7 @@ type chart struct {
 // The room around the drawing area.
 const (
 	marginLeft   = 76.0
-	marginRight  = 16.0
+	marginRight  = 28.0
 	marginTop    = 14.0
 	marginBottom = 46.0
 )

@@ -47,6 +47,8 @@ const (
 	_ = uint(unsafe.Sizeof(Options{}) - C.sizeof_struct_ringo_options)
 	_ = uint(C.sizeof_struct_ringo_stats - unsafe.Sizeof(Stats{}))
 	_ = uint(unsafe.Sizeof(Stats{}) - C.sizeof_struct_ringo_stats)
+	_ = uint(C.sizeof_struct_ringo_in_flight - unsafe.Sizeof(InFlight{}))
+	_ = uint(unsafe.Sizeof(InFlight{}) - C.sizeof_struct_ringo_in_flight)
 )
 
 // errnoOf gives nil for 0 and a [syscall.Errno] for -errno.
@@ -154,6 +156,16 @@ func (l *Loop) Stats() (s Stats) {
 	C.ringo_loop_stats(l.c, (*C.struct_ringo_stats)(unsafe.Pointer(&s)))
 	return s
 }
+
+// InFlight is ringo_loop_in_flight: for the loop's goroutine, in a delivery.
+func (l *Loop) InFlight() []InFlight {
+	list := make([]InFlight, C.ringo_loop_in_flight(l.c, nil, 0))
+	C.ringo_loop_in_flight(l.c, (*C.struct_ringo_in_flight)(unsafe.Pointer(unsafe.SliceData(list))), C.uint32_t(len(list)))
+	return list
+}
+
+// CodeName is ringo_code_name.
+func CodeName(code Code) string { return C.GoString(C.ringo_code_name(C.uint32_t(code))) }
 
 // Backend is ringo_loop_backend: the backend in use, and the error that auto fell back for.
 func (l *Loop) Backend() (backend uint32, fallback error) {

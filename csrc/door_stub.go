@@ -35,6 +35,12 @@ func (*Loop) Close() {}
 // Stats is all zero.
 func (*Loop) Stats() Stats { return Stats{} }
 
+// InFlight is nothing.
+func (*Loop) InFlight() []InFlight { return nil }
+
+// CodeName is empty.
+func CodeName(Code) string { return "" }
+
 // Backend is none.
 func (*Loop) Backend() (backend uint32, fallback error) { return 0, syscall.ENOSYS }
 

@@ -76,6 +76,7 @@ struct slot {
 	struct hop hop;
 	int64_t done;        /* bytes moved so far */
 	int64_t result;      /* set with STEP_DONE */
+	uint64_t began_ns;   /* the ring's now_ns when it was taken in */
 	uint32_t generation; /* of the present use: the high half of the hop's user_data */
 	uint32_t next;       /* on the list of its state */
 	uint32_t previous;   /* PARKED and READY slots can leave their list from the middle */
@@ -227,6 +228,7 @@ struct ring {
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
 	bool sigpipe_harmless;  /* sendfile(2) to a dead peer would not kill the process */
+	uint64_t now_ns;        /* when the last kernel entry returned; a batch has none */
 	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
 	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
 	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
@@ -288,6 +290,14 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 static inline void count_up(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static inline void histogram_add(struct ringo_histogram *histogram, uint64_t value)
+{
+	unsigned int bits = value == 0 ? 0 : 64 - (unsigned int)__builtin_clzll(value);
+
+	count_up(&histogram->sum, value);
+	count_up(&histogram->buckets[bits < RINGO_BUCKETS ? bits : RINGO_BUCKETS - 1], 1);
 }
 
 /* Leaves a completion for the next delivery. */

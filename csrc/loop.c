@@ -52,8 +52,7 @@ struct ringo_loop {
 	uint32_t cancel_count;
 	uint32_t cancel_capacity;
 
-	uint64_t entered_user_ns; /* when the last kernel entry returned */
-	uint64_t held_since_ns;   /* posts are being held back since then, or 0 */
+	uint64_t held_since_ns; /* posts are being held back since then, or 0 */
 };
 
 static uint64_t now_ns(void)
@@ -275,13 +274,14 @@ static int loop_turn(struct ringo_loop *loop)
 {
 	struct ring *ring = &loop->ring;
 	struct wait wait = loop_wait(loop);
-	uint64_t busy_ns = now_ns() - loop->entered_user_ns;
+	uint64_t busy_ns = now_ns() - ring->now_ns;
 	int ret;
 
-	if (loop->entered_user_ns != 0 && busy_ns > ring->stats.longest_turn_ns)
+	if (busy_ns > ring->stats.longest_turn_ns)
 		__atomic_store_n(&ring->stats.longest_turn_ns, busy_ns, __ATOMIC_RELAXED);
+	histogram_add(&ring->stats.turn_ns, busy_ns);
 	ret = ring->backend->turn(ring, wait.count, wait.timeout_ns);
-	loop->entered_user_ns = now_ns();
+	ring->now_ns = now_ns();
 	mailbox_awake(loop->mailbox);
 	count_up(&ring->stats.turns, 1);
 	return ret;
@@ -302,6 +302,7 @@ static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr
 		return;
 	count_up(&ring->stats.deliveries, 1);
 	count_up(&ring->stats.completions, ring->completion_count);
+	histogram_add(&ring->stats.delivered, ring->completion_count);
 	ret = deliver(context, ring->completions, ring->completion_count, loop->outbox, room);
 	ring->completion_count = 0;
 	loop->again = ret & RINGO_DELIVER_AGAIN;
@@ -335,6 +336,7 @@ int ringo_loop_run(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t con
 
 	if (loop->thread != (pid_t)syscall(SYS_gettid))
 		return -EXDEV;
+	ring->now_ns = now_ns();
 	for (;;) {
 		int ret;
 
@@ -388,6 +390,48 @@ void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats)
 	for (size_t i = 0; i < sizeof(*stats) / sizeof(*to); i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	stats->doorbells = mailbox_doorbells(loop->mailbox);
+}
+
+static enum ringo_place place_of(const struct slot *slot)
+{
+	switch ((enum slot_state)slot->state) {
+	case SLOT_READY:
+		return RINGO_PLACE_QUEUE;
+	case SLOT_PARKED:
+		return RINGO_PLACE_BUFFERS;
+	case SLOT_YIELDED:
+		return RINGO_PLACE_NEXT_TURN;
+	case SLOT_CHAINED:
+		return RINGO_PLACE_CHAIN;
+	case SLOT_KERNEL:
+	case SLOT_FREE:
+		break;
+	}
+	return RINGO_PLACE_KERNEL;
+}
+
+uint32_t ringo_loop_in_flight(const struct ringo_loop *loop, struct ringo_in_flight *list,
+			      uint32_t room)
+{
+	const struct ring *ring = &loop->ring;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < ring->slot_touched; i++) {
+		const struct slot *slot = &ring->slots[i];
+
+		if (slot->state == SLOT_FREE)
+			continue;
+		if (count < room)
+			list[count] =
+				(struct ringo_in_flight){.user_data = slot->op.user_data,
+							 .age_ns = ring->now_ns - slot->began_ns,
+							 .fd = slot->op.fd,
+							 .code = slot->op.code,
+							 .place = (uint8_t)place_of(slot),
+							 .cancelled = slot->cancelled};
+		count++;
+	}
+	return count;
 }
 
 enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why)

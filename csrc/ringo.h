@@ -288,6 +288,14 @@ struct ringo_options {
 	uint32_t turn_budget;         /* bytes one SENDFILE may send in one turn; default 256 KiB */
 };
 
+/* The first bucket counts zeros, bucket i values from 2^(i-1) to 2^i - 1, the last one all that are
+ * larger. */
+#define RINGO_BUCKETS 40
+struct ringo_histogram {
+	uint64_t sum; /* of the values */
+	uint64_t buckets[RINGO_BUCKETS];
+};
+
 /* Counters since open; each only grows, and is read without a lock. */
 struct ringo_stats {
 	uint64_t turns;           /* kernel entries by the loop */
@@ -302,6 +310,12 @@ struct ringo_stats {
 	uint64_t sendfile_misses; /* SENDFILE bodies handed to SPLICE because data was not cached */
 	uint64_t longest_turn_ns; /* the longest time between two kernel entries */
 	uint64_t in_flight;       /* ops not yet ended: goes up and down */
+	uint64_t ops[RINGO_CODE_COUNT]; /* ops ended, by code */
+	struct ringo_histogram
+		latency_ns;               /* from taken in to ended, as the turns see it; not of ops
+					   * that wait for others (accept, recv, poll, timeout) */
+	struct ringo_histogram turn_ns;   /* time between two kernel entries */
+	struct ringo_histogram delivered; /* completions in a call of deliver */
 };
 
 /* What the kernel and the build offer; see ringo_probe. */
@@ -369,6 +383,29 @@ void ringo_wake(struct ringo_loop *loop);
 
 /* Any thread. */
 void ringo_loop_stats(const struct ringo_loop *loop, struct ringo_stats *stats);
+
+/* Where an op in flight is. */
+enum ringo_place {
+	RINGO_PLACE_KERNEL,    /* with the kernel, or a thread of the backend */
+	RINGO_PLACE_QUEUE,     /* waits for room in the submission queue */
+	RINGO_PLACE_BUFFERS,   /* a receive that waits for a provided buffer */
+	RINGO_PLACE_NEXT_TURN, /* used its budget of this turn */
+	RINGO_PLACE_CHAIN,     /* waits for the op before it in its chain */
+};
+
+struct ringo_in_flight {
+	uint64_t user_data;
+	uint64_t age_ns; /* since it was taken in */
+	int32_t fd;
+	uint16_t code;
+	uint8_t place; /* enum ringo_place */
+	uint8_t cancelled;
+};
+
+/* Writes what the loop has in flight, `room` of it at most, to `list`, and returns how much there
+ * is. On the loop's thread, from deliver. */
+uint32_t ringo_loop_in_flight(const struct ringo_loop *loop, struct ringo_in_flight *list,
+			      uint32_t room);
 
 /* The backend in use. `why`, unless NULL, gets what AUTO fell back for, or 0. */
 enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why);

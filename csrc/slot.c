@@ -143,6 +143,7 @@ struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
 	if (++slot->generation == 0)
 		slot->generation = 1;
 	slot->op = *op;
+	slot->began_ns = ring->now_ns;
 	slot->done = 0;
 	slot->phase = 0;
 	slot->attempts = slot->refusals = 0;
@@ -182,6 +183,9 @@ void slot_finish(struct ring *ring, struct slot *slot)
 		ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
 	if (slot->chained)
 		chain_member_ends(ring, slot);
+	count_up(&ring->stats.ops[slot->op.code], 1);
+	if (!op_rows[slot->op.code].waits)
+		histogram_add(&ring->stats.latency_ns, ring->now_ns - slot->began_ns);
 	slot_set_state(slot, SLOT_FREE);
 	ring->cancels_unsent -= slot->cancel_unsent;
 	slot->cancel_unsent = false;

@@ -161,7 +161,39 @@ type Stats struct {
 	SendfileMisses uint64
 	LongestTurnNS  uint64
 	InFlight       uint64
+	Ops            [CodeCount]uint64
+	LatencyNS      Histogram
+	TurnNS         Histogram
+	Delivered      Histogram
 }
+
+// Histogram is struct ringo_histogram.
+type Histogram struct {
+	Sum     uint64
+	Buckets [Buckets]uint64
+}
+
+// Buckets is RINGO_BUCKETS.
+const Buckets = 40
+
+// InFlight is struct ringo_in_flight.
+type InFlight struct {
+	UserData  uint64
+	AgeNS     uint64
+	FD        int32
+	Code      uint16
+	Place     uint8
+	Cancelled uint8
+}
+
+// Places of an InFlight.
+const (
+	PlaceKernel   = 0
+	PlaceQueue    = 1
+	PlaceBuffers  = 2
+	PlaceNextTurn = 3
+	PlaceChain    = 4
+)
 
 // Features is struct ringo_features.
 type Features struct {

@@ -3,6 +3,7 @@ package ringo
 import (
 	"context"
 	"runtime"
+	"runtime/trace"
 	"sync"
 
 	"github.com/ringo-io/ringo/csrc"
@@ -33,6 +34,9 @@ func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte, held bool
 	}
 	if err := ctx.Err(); err != nil {
 		return csrc.Completion{}, context.Cause(ctx)
+	}
+	if trace.IsEnabled() {
+		defer trace.StartRegion(ctx, "ringo: "+codeName(op.Code)).End()
 	}
 	var pinner runtime.Pinner
 	if len(memory) > 0 {

@@ -253,7 +253,7 @@ func TestCloseWaitsForCallbacks(t *testing.T) {
 func TestCloseWaitsForPosters(t *testing.T) {
 	e := open(t, WithLoops(1))
 	l := e.loops[0]
-	held, err := l.waiters.tryTake(nil)
+	held, err := l.waiters.tryTake(csrc.Nop, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

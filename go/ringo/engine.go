@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -25,6 +27,12 @@ type Engine struct {
 	volumes   volumes
 	policy    Policy
 	holds     holds
+
+	logger   *slog.Logger
+	slow     time.Duration // of a delivery
+	slowOnce sync.Once
+	execute  func(func())
+	batched  atomic.Uint64 // operations run by batch rings
 
 	closing   sync.Once
 	refusing  atomic.Bool   // Close or Shutdown has begun
@@ -45,6 +53,9 @@ func New(options ...Option) (*Engine, error) {
 		readLimit: c.readLimit,
 		policy:    c.policy,
 		sendQueue: c.sendQueue,
+		logger:    c.logger,
+		slow:      c.slow,
+		execute:   c.execute,
 		closed:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
@@ -67,6 +78,9 @@ func (e *Engine) noteBackend() {
 	e.backend = backendNames[backend]
 	if why != nil {
 		e.fallback = unavailable(why)
+		if e.logger != nil {
+			e.logger.Warn("ringo: running on threads instead of io_uring", "why", e.fallback)
+		}
 	}
 }
 
@@ -200,7 +214,7 @@ func (f nopFunc) complete(_ *loop, c *csrc.Completion) { f(errorOf(c.Result)) }
 // NopFunc runs an operation that does nothing and calls fn on a loop's goroutine when it has
 // completed: the cheapest round trip there is, for measuring, and for running code on a loop.
 func (e *Engine) NopFunc(fn func(error)) error {
-	_, err := e.anyLoop().post(&csrc.Op{Code: csrc.Nop}, nopFunc(fn))
+	_, err := e.anyLoop().post(&csrc.Op{Code: csrc.Nop}, nopFunc(errElsewhere(e, fn)))
 	return err
 }
 

@@ -194,7 +194,7 @@ func TestFullNothingIsLost(t *testing.T) {
 // the moment is too short to be met by chance.
 func TestFullTurnIsPassedOn(t *testing.T) {
 	w := newWaiters(1, 1)
-	held, err := w.tryTake(nil)
+	held, err := w.tryTake(csrc.Nop, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -119,7 +120,9 @@ func open(t testing.TB, options ...Option) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened.Store(e, true)
 	t.Cleanup(func() {
+		defer opened.Delete(e)
 		within(t, "Engine.Close", func() {
 			if err := e.Close(); err != nil {
 				t.Errorf("Close: %v", err)
@@ -129,7 +132,10 @@ func open(t testing.TB, options ...Option) *Engine {
 	return e
 }
 
-// within fails the test, with the stacks of all goroutines, if f hangs.
+// opened has the engines that tests have open.
+var opened sync.Map
+
+// within fails the test, with what is in flight and the stacks of all goroutines, if f hangs.
 func within(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -140,8 +146,10 @@ func within(t testing.TB, what string, f func()) {
 	select {
 	case <-done:
 	case <-time.After(patience):
+		var flights strings.Builder
+		opened.Range(func(e, _ any) bool { return e.(*Engine).DumpInFlight(&flights) == nil })
 		buf := make([]byte, 1<<20)
-		t.Fatalf("%s hangs:\n%s", what, buf[:runtime.Stack(buf, true)])
+		t.Fatalf("%s hangs:\n%s\n%s", what, &flights, buf[:runtime.Stack(buf, true)])
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 // Fields below "own" belong to that goroutine, which runs Go code only inside Deliver.
 type loop struct {
 	engine  *Engine
+	opened  time.Time
 	index   int   // in engine.loops
 	posted  int32 // waiters below this index are for posts from anywhere
 	c       *csrc.Loop
@@ -31,10 +33,20 @@ type loop struct {
 	gone bool
 	last csrc.Stats // when gone
 
+	asked struct { // what to do in the next delivery
+		mu   sync.Mutex
+		list []func()
+	}
+
+	slow atomic.Uint64 // deliveries that took too long
+
 	stopMu  sync.Mutex
 	stopped csrc.StopHow // what the core was told
 
 	// own
+	delivering bool
+	running    uint8 // the code of the operation whose completion is being handled
+
 	outbox   []csrc.Op // C's memory, during a delivery
 	written  int
 	slotted  int       // of those written, how many need a slot
@@ -60,6 +72,7 @@ type loop struct {
 func openLoop(e *Engine, c *config) (*loop, error) {
 	l := &loop{
 		engine:  e,
+		opened:  time.Now(),
 		index:   len(e.loops),
 		posted:  int32(c.ring.Depth),
 		waiters: newWaiters(int(c.ring.Depth), int(c.ring.Reserve)),
@@ -90,7 +103,9 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 	l.wheel.init(l)
 	l.initPorts(options)
 	opened <- nil
-	l.runErr = l.c.Run(l)
+	if l.runErr = l.c.Run(l); l.runErr != nil && l.engine.logger != nil {
+		l.engine.logger.Error("ringo: a loop failed; what was in flight there may never end", "loop", l.index, "err", l.runErr)
+	}
 	for p := range l.ports {
 		p.abandon()
 	}
@@ -102,20 +117,36 @@ func (l *loop) run(options *csrc.Options, opened chan<- error) {
 
 // Deliver implements csrc.Deliverer.
 func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written int, again bool) {
+	defer l.leave()
+	l.delivering = true
+	if trace.IsEnabled() {
+		defer trace.StartRegion(context.Background(), "ringo: delivery").End()
+	}
+	begin := time.Since(l.opened)
 	l.outbox, l.clock = outbox, time.Time{}
 	l.turn++
 	l.written, l.slotted = 0, 0
 	l.putOverflow()
-	for i := range completions {
-		l.complete(&completions[i])
+	if l.engine.logger == nil {
+		for i := range completions {
+			l.complete(&completions[i])
+		}
+	} else {
+		for i := range completions {
+			l.completeTimed(&completions[i])
+		}
 	}
 	l.sendStirred()
+	if time.Since(l.opened)-begin > l.engine.slow {
+		l.slow.Add(1)
+	}
 	l.waiters.give(l.freed)
 	l.freed = l.freed[:0]
 	l.outbox = nil
 	if l.yields.due() {
 		runtime.Gosched()
 	}
+	l.delivering = false
 	return l.written, len(l.overflow) > 0
 }
 
@@ -132,10 +163,15 @@ func (l *loop) sendStirred() {
 // complete hands a completion to its sink; the waiter is free before a final one runs, so that
 // the sink may post again at once.
 func (l *loop) complete(c *csrc.Completion) {
-	if ticket(c.UserData) == sinkless { // A cancel's own.
+	switch c.UserData {
+	case uint64(sinkless): // A cancel's own.
+		return
+	case askTicket:
+		l.answer()
 		return
 	}
 	s := l.waiters.sinkOf(c.UserData)
+	l.running = l.waiters.table[uint32(c.UserData)].code
 	if c.Flags&csrc.More == 0 {
 		index := int32(uint32(c.UserData))
 		if index >= l.posted {
@@ -193,7 +229,7 @@ func (l *loop) postOwn(op *csrc.Op, s sink) (ticket, error) {
 	if l.outbox == nil { // Not in a delivery: the core has ended, and port.abandon is at work.
 		return sinkless, ErrClosed
 	}
-	t, ok := l.waiters.takeOwn(s)
+	t, ok := l.waiters.takeOwn(op.Code, s)
 	if !ok {
 		return sinkless, ErrFull
 	}
@@ -210,7 +246,7 @@ func (l *loop) post(op *csrc.Op, s sink) (ticket, error) {
 		}
 		return l.postOwn(op, s)
 	}
-	t, err := l.waiters.tryTake(s)
+	t, err := l.waiters.tryTake(op.Code, s)
 	if err != nil {
 		return sinkless, err
 	}
@@ -228,7 +264,7 @@ func (l *loop) waiting(ctx context.Context) poster {
 // postBlocking posts op from a goroutine that may wait, until ctx ends, for a full engine; the
 // op is not held back. A caller that has one of the engine's holds may post while it closes.
 func (l *loop) postBlocking(ctx context.Context, op *csrc.Op, s sink, held bool) (ticket, error) {
-	t, err := l.waiters.take(ctx, s, held)
+	t, err := l.waiters.take(ctx, op.Code, s, held)
 	if err != nil {
 		return sinkless, err
 	}
@@ -260,12 +296,21 @@ func (l *loop) cancel(t ticket) {
 		l.put(&op)
 		return
 	}
+	l.postSlotless(&op)
+}
+
+// postSlotless posts an op that needs no slot, from another goroutine; false when the loop has ended.
+func (l *loop) postSlotless(op *csrc.Op) bool {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	ops := [1]csrc.Op{op}
-	for !l.gone && errors.Is(l.c.Post(ops[:], csrc.PostFlush), syscall.EAGAIN) {
-		runtime.Gosched()
+	ops := [1]csrc.Op{*op}
+	err := error(syscall.EAGAIN)
+	for !l.gone && errors.Is(err, syscall.EAGAIN) {
+		if err = l.c.Post(ops[:], csrc.PostFlush); errors.Is(err, syscall.EAGAIN) {
+			runtime.Gosched()
+		}
 	}
+	return err == nil
 }
 
 func (l *loop) close() {

@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"time"
@@ -18,11 +19,14 @@ type config struct {
 	readLimit int64
 	policy    Policy
 	sendQueue int
+	logger    *slog.Logger
+	slow      time.Duration
+	execute   func(func())
 	err       error
 }
 
 func newConfig(options []Option) (*config, error) {
-	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40, sendQueue: 1 << 20}
+	c := &config{loops: runtime.GOMAXPROCS(0), readLimit: 1 << 40, sendQueue: 1 << 20, slow: 10 * time.Millisecond}
 	c.ring.Depth = 1024
 	c.ring.Reserve = 16384
 	c.ring.ReceiveBuffers, c.ring.ReceiveBufferSize = 256, 4096

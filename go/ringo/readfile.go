@@ -64,7 +64,7 @@ func (e *Engine) ReadFileFunc(name string, fn func([]byte, error)) error {
 		return pathError("read", name, err)
 	}
 	r := e.newFileRead(name)
-	r.fn = fn
+	r.fn = elsewhere(e, fn)
 	_, err := r.post(e.anyLoop().post)
 	if err != nil {
 		e.holds.give()

@@ -233,6 +233,7 @@ func (b *batch) run(ctx context.Context, n int) error {
 		close(cancelled)
 	})
 	err := b.c.Run(b.ops[:n], true, b.completions[:n])
+	b.engine.batched.Add(uint64(n))
 	b.broken = err != nil
 	if !stop() {
 		// A cancel that came too late would end the next run.

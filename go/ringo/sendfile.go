@@ -144,7 +144,7 @@ func (e *Engine) SendfileFunc(dst net.Conn, src *os.File, off, n int64, fn func(
 	if err != nil {
 		return err
 	}
-	s := &fileSend{conn: dst, fn: fn, to: -1, from: -1}
+	s := &fileSend{conn: dst, fn: elsewhere(e, fn), to: -1, from: -1}
 	if err = s.open(conn, src); err == nil {
 		op := csrc.Op{Code: csrc.SendFile, FD: int32(s.from), FD2: int32(s.to), Offset: off, Length: uint64(n)}
 		_, err = e.anyLoop().post(&op, s)

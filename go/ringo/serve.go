@@ -107,9 +107,11 @@ func (s *service) open(ln net.Listener) error {
 		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(i)})
 	}
 	s.live.Store(int64(len(s.ports)))
-	for _, p := range s.ports {
+	for i, p := range s.ports {
 		if err := p.loop.do(func(*loop) { p.open() }, false); err != nil {
-			s.note(err)
+			if i == 0 { // Else the engine was closed while it served.
+				s.note(err)
+			}
 			s.gone()
 		}
 	}

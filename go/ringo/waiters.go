@@ -20,6 +20,7 @@ type ticket uint64
 type waiter struct {
 	sink       sink
 	generation uint32
+	code       uint8 // of the operation
 	next       int32 // on a free list; -1 ends it
 }
 
@@ -52,9 +53,9 @@ func newWaiters(depth, reserve int) *waiters {
 	return w
 }
 
-func (w *waiters) arm(index int32, s sink) ticket {
+func (w *waiters) arm(index int32, code csrc.Code, s sink) ticket {
 	waiter := &w.table[index]
-	waiter.sink = s
+	waiter.sink, waiter.code = s, uint8(code)
 	waiter.generation++
 	if waiter.generation == 0 {
 		waiter.generation = 1
@@ -63,7 +64,7 @@ func (w *waiters) arm(index int32, s sink) ticket {
 }
 
 // takeOwn is for the loop's goroutine; false means that the reserve is used up.
-func (w *waiters) takeOwn(s sink) (ticket, bool) {
+func (w *waiters) takeOwn(code csrc.Code, s sink) (ticket, bool) {
 	index := w.ownFree
 	switch {
 	case index >= 0:
@@ -74,11 +75,11 @@ func (w *waiters) takeOwn(s sink) (ticket, bool) {
 	default:
 		return sinkless, false
 	}
-	return w.arm(index, s), true
+	return w.arm(index, code, s), true
 }
 
 // tryTake is for any other goroutine.
-func (w *waiters) tryTake(s sink) (ticket, error) {
+func (w *waiters) tryTake(code csrc.Code, s sink) (ticket, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -87,19 +88,19 @@ func (w *waiters) tryTake(s sink) (ticket, error) {
 	case w.free < 0 || len(w.queue) > 0:
 		return sinkless, ErrFull
 	}
-	return w.takeLocked(s), nil
+	return w.takeLocked(code, s), nil
 }
 
-func (w *waiters) takeLocked(s sink) ticket {
+func (w *waiters) takeLocked(code csrc.Code, s sink) ticket {
 	index := w.free
 	w.free = w.table[index].next
 	w.lent++
-	return w.arm(index, s)
+	return w.arm(index, code, s)
 }
 
 // take waits for a free waiter until ctx ends; held is for calls that began before close. Who has
 // not waited yet lets those go first who have.
-func (w *waiters) take(ctx context.Context, s sink, held bool) (ticket, error) {
+func (w *waiters) take(ctx context.Context, code csrc.Code, s sink, held bool) (ticket, error) {
 	for patient := false; ; patient = true {
 		w.mu.Lock()
 		if w.ended || (w.closed && !held) {
@@ -107,7 +108,7 @@ func (w *waiters) take(ctx context.Context, s sink, held bool) (ticket, error) {
 			return sinkless, ErrClosed
 		}
 		if w.free >= 0 && (patient || len(w.queue) == 0) {
-			t := w.takeLocked(s)
+			t := w.takeLocked(code, s)
 			w.mu.Unlock()
 			return t, nil
 		}

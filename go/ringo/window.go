@@ -404,6 +404,7 @@ func (w *Window) sleep(d time.Duration) time.Duration {
 func (w *Window) step(n int, d time.Duration) error {
 	missing := max(0, n-len(w.ended))
 	got, err := w.ring.Step(w.queue, missing, int64(d), w.results)
+	w.engine.batched.Add(uint64(max(got, 0)))
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (e *Engine) WriteFileFunc(name string, data []byte, perm fs.FileMode, fn fu
 	}
 	defer e.holds.give() // Once it is posted, the loop waits for it.
 	w := e.newFileWrite(name, data)
-	w.fn = fn
+	w.fn = errElsewhere(e, fn)
 	_, err := w.post(e.anyLoop().post, perm, options)
 	return err
 }

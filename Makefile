@@ -127,7 +127,7 @@ SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-
 SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
 	$(if $(THREADS_ONLY),,io_uring_submit_and_wait io_uring_submit_and_get_events)
 OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
-	io_uring_register_iowq_max_workers io_uring_register_buf_ring)
+	io_uring_register_iowq_max_workers io_uring_register_buf_ring io_uring_get_probe_ring io_uring_ring_dontfork)
 
 test-c: $(C_TESTS) $(FAULT_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
 	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS) $(FAULT_TESTS)

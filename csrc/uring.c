@@ -94,15 +94,17 @@ SAME(KERNEL_FEATURE_NODROP, IORING_FEAT_NODROP);
 SAME(KERNEL_FEATURE_EXT_ARG, IORING_FEAT_EXT_ARG);
 SAME(KERNEL_FEATURE_CQE_SKIP, IORING_FEAT_CQE_SKIP);
 
-static void probe_opcodes(struct uring *uring)
+/* Kernels that loops open on can all be asked: where there is no answer, memory is short. */
+static int probe_opcodes(struct uring *uring)
 {
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
 
 	if (probe == NULL)
-		return;
+		return -ENOMEM;
 	for (int op = 0; op < KERNEL_OPCODE_COUNT; op++)
 		uring->supported |= (uint64_t)(io_uring_opcode_supported(probe, op) != 0) << op;
 	io_uring_free_probe(probe);
+	return 0;
 }
 
 /* io-wq starts workers as it needs them: cap them (bounded ones are for files, unbounded ones for
@@ -143,7 +145,9 @@ static int uring_open(struct ring *ring, const struct ringo_options *options, bo
 	ring->bounded_limit = params.cq_entries > 4 ? params.cq_entries - 4 : 1;
 	ring->chain_limit =
 		params.sq_entries < ring->bounded_limit ? params.sq_entries : ring->bounded_limit;
-	probe_opcodes(uring);
+	ret = probe_opcodes(uring);
+	if (ret != 0)
+		return ret;
 	/* Only an improvement, and a thread may have no more than 16 of them. */
 	if (!shared)
 		(void)io_uring_register_ring_fd(&uring->ring);

@@ -66,6 +66,11 @@ int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 struct io_uring;
 struct io_uring_params;
 struct io_uring_buf_reg;
+struct io_uring_probe;
+struct io_uring_probe *__real_io_uring_get_probe_ring(struct io_uring *);
+struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *);
+int __real_io_uring_ring_dontfork(struct io_uring *);
+int __wrap_io_uring_ring_dontfork(struct io_uring *);
 int __real_io_uring_queue_init_params(unsigned int, struct io_uring *, struct io_uring_params *);
 int __wrap_io_uring_queue_init_params(unsigned int, struct io_uring *, struct io_uring_params *);
 int __real_io_uring_register_iowq_max_workers(struct io_uring *, unsigned int *);
@@ -77,6 +82,17 @@ int __wrap_io_uring_queue_init_params(unsigned int entries, struct io_uring *rin
 				      struct io_uring_params *params)
 {
 	return fails_now() ? -EMFILE : __real_io_uring_queue_init_params(entries, ring, params);
+}
+
+/* Asks for memory, in the library or of the kernel. */
+struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring)
+{
+	return fails_now() ? NULL : __real_io_uring_get_probe_ring(ring);
+}
+
+int __wrap_io_uring_ring_dontfork(struct io_uring *ring)
+{
+	return fails_now() ? -ENOMEM : __real_io_uring_ring_dontfork(ring);
 }
 
 int __wrap_io_uring_register_iowq_max_workers(struct io_uring *ring, unsigned int *workers)

@@ -177,7 +177,8 @@ static bool start_open(struct name *name)
 
 	return flight != NULL && flight_start(flight, OP(.code = RINGO_OPENAT2, .fd = directory,
 							 .address = ADDRESS(flight->memory),
-							 .argument = O_RDONLY | O_CLOEXEC));
+							 .argument = O_RDONLY | O_CLOEXEC,
+							 .length = RESOLVE_BENEATH));
 }
 
 static void statx_ended(struct flight *flight, const struct ringo_completion *c)

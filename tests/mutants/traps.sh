@@ -73,7 +73,7 @@ mutant 'a path that stays cut' writefile.c soak \
 BACKEND=threads mutant 'a receive that was cancelled half way' threads.c recv \
 	's/job->moved > 0 \? \(int32_t\)job->moved : -ECANCELED/-ECANCELED/'
 BACKEND=threads mutant 'a cancelled chain goes on' chain.c chains \
-	's/next->cancelled \|= next->state == SLOT_CHAINED;/;/'
+	's/for \(next = slot; next != NULL; next = after\(ring, next\)\)\n\t\tnext->cancelled [^;]*;\n\tfor \(; slot != NULL && slot->chained; slot = next\) \{\n\t\tnext = after\(ring, slot\);\n\t\tslot_cancel_alone\(ring, slot\);\n\t\}/(void)next;\n\tslot_cancel_alone(ring, slot);/'
 mutant 'a child that forks off shares the ring' uring.c fork \
 	's/ret = io_uring_ring_dontfork\(&uring->ring\);/ret = 0;/'
 mutant 'sendfile waits for the disk' sendfile.c sendfile \

@@ -4,7 +4,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,8 @@ import (
 
 func newServeCommand() *cobra.Command {
 	var settings serve.Settings
+	var config string
+	var check bool
 	command := &cobra.Command{
 		Use:   "serve [flags] DIR",
 		Short: "Serve a directory over HTTP",
@@ -21,15 +25,17 @@ func newServeCommand() *cobra.Command {
 
 Nothing outside DIR can be reached, by name or by link, nor what begins with a dot (but /.well-known).
 The first Ctrl-C lets answers in progress end, the second ends at once.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, args []string) (err error) {
-			if settings.Backend, err = chosenBackend(command); err != nil {
-				return err
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			settings.Dir = strings.Join(args, "")
+			err := settle(command, &settings, config)
+			if err == nil && check {
+				err = settings.Check(command.Flags(), os.Stdout)
+			} else if err == nil {
+				ctx, stop := untilSignal(command.Context(), os.Interrupt, syscall.SIGTERM)
+				defer stop()
+				err = serve.Run(ctx, &settings)
 			}
-			settings.Dir = args[0]
-			ctx, stop := untilSignal(command.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err = serve.Run(ctx, &settings)
 			if errors.As(err, new(serve.UsageError)) {
 				return usageError{err}
 			}
@@ -37,7 +43,26 @@ The first Ctrl-C lets answers in progress end, the second ends at once.`,
 		},
 	}
 	settings.AddFlags(command.Flags())
+	command.Flags().StringVar(&config, "config", "", "TOML file with flags by their names, and dir; the command line wins")
+	command.Flags().BoolVar(&check, "check", false, "check everything and print what is in force, instead of serving")
 	return command
+}
+
+// settle adds what the configuration says to what the command line does.
+func settle(command *cobra.Command, settings *serve.Settings, config string) (err error) {
+	if config != "" {
+		if err := settings.Configure(config, command.Flags()); err != nil {
+			return err
+		}
+	}
+	if settings.Dir == "" {
+		return usageError{errors.New("it is not said which DIR to serve")}
+	}
+	settings.Backend, err = chosenBackend(command)
+	if where := settings.Origin("backend"); err != nil && where != "" {
+		return usageError{fmt.Errorf("%s: backend must be one of %s", where, strings.Join(backends, ", "))}
+	}
+	return err
 }
 
 // newWorkerCommand is what serve starts to do the answering. It is of no use to people.

@@ -162,6 +162,8 @@ func TestServeRefuses(t *testing.T) {
 		{"serve --idle-timeout=10ms " + directory, 2, "--idle-timeout"},
 		{"serve --stall-timeout=-1s " + directory, 2, "--stall-timeout"},
 		{"serve --drain-timeout=-1s " + directory, 2, "--drain-timeout"},
+		{"serve --config=" + directory + "/missing " + directory, 1, "configuration"},
+		{"serve --config=" + directory + "/file", 2, "which DIR"},
 		{"serve --sandbox=on " + directory, 2, "--sandbox"},
 		{"serve --access-log-format=xml " + directory, 2, "--access-log-format"},
 		{"serve --listen=127.0.0.1:0 --access-log=" + directory + "/no/log " + directory, 1, "access log"},

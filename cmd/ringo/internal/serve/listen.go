@@ -63,9 +63,6 @@ func listen(address string) ([]net.Listener, error) {
 
 // listenMetrics opens the address of --metrics.
 func listenMetrics(address string) (net.Listener, error) {
-	if address == "systemd" {
-		return nil, badSetting("--metrics is %q, it must be HOST:PORT or unix:PATH", address)
-	}
 	opened, err := listen(address)
 	if err != nil {
 		return nil, err

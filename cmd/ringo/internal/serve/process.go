@@ -151,8 +151,9 @@ func workerEnvironment(loops int) []string {
 	return append(kept, fmt.Sprintf("GOMAXPROCS=%d", max(runtime.GOMAXPROCS(0), loops+1)))
 }
 
-// credentialOf looks up the user that --user names; nil when it is empty.
-func credentialOf(name string) (*syscall.Credential, error) {
+// credential is that of the user that --user names; nil when it is empty.
+func (s *Settings) credential() (*syscall.Credential, error) {
+	name := s.User
 	if name == "" {
 		return nil, nil
 	}
@@ -165,7 +166,7 @@ func credentialOf(name string) (*syscall.Credential, error) {
 		found, err = user.LookupId(name)
 	}
 	if err != nil {
-		return nil, badSetting("--user: %v", err)
+		return nil, s.bad("user", "is %q: %v", name, err)
 	}
 	uid, err := strconv.ParseUint(found.Uid, 10, 32)
 	if err != nil {

@@ -32,7 +32,7 @@ type Settings struct {
 	DrainTimeout  time.Duration
 
 	AccessLog string // empty for none, "-" for stdout
-	LogFormat string
+	LogFormat accesslog.Format
 	LogDrop   bool
 
 	Metrics string // address, empty for none
@@ -40,16 +40,23 @@ type Settings struct {
 	Sandbox string
 	User    string // that the worker runs as; empty for the supervisor's
 
-	Sendfile string
+	Sendfile ringo.SendfileStrategy
 	Cache    string
 	Site     fileserver.Options
+
+	origins map[string]string // FILE:LINE of what the configuration has set, by name
 }
 
 // UsageError is a setting that cannot be.
 type UsageError struct{ error }
 
-func badSetting(format string, arguments ...any) error {
-	return UsageError{fmt.Errorf(format, arguments...)}
+// bad is the error of a setting that cannot be, wherever it was set.
+func (s *Settings) bad(name, format string, arguments ...any) error {
+	where := "--" + name
+	if origin, configured := s.origins[name]; configured {
+		where = origin + ": " + name
+	}
+	return UsageError{fmt.Errorf(where+" "+format, arguments...)}
 }
 
 // AddFlags makes s hold the defaults, and flags set it.
@@ -65,17 +72,30 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	flags.Int64Var(&s.MinRate, "min-rate", 1024, "bytes per second that a client must take of an answer")
 	flags.DurationVar(&s.DrainTimeout, "drain-timeout", 10*time.Second,
 		"how long answers in progress may take once stopped")
-	flags.StringVar(&s.Sendfile, "sendfile", "auto", "how large files are sent: auto, sendfile, splice, read")
-	flags.StringVar(&s.Cache, "cache", "auto",
+	flags.Var(&choice[ringo.SendfileStrategy]{&s.Sendfile, strategies}, "sendfile",
+		"how large files are sent: auto, sendfile, splice, read")
+	s.Cache = "auto"
+	flags.Var(&choice[string]{&s.Cache, words("auto", "off")}, "cache",
 		"auto: files asked for often are kept open; off: each is opened anew (with --sendfile=splice by the ring)")
 	flags.StringVar(&s.AccessLog, "access-log", "", "file to log each answer to, or - for stdout; opened anew on SIGUSR1")
-	flags.StringVar(&s.LogFormat, "access-log-format", "combined", "how a line looks: common, combined, json")
+	s.LogFormat = accesslog.Combined
+	flags.Var(&choice[accesslog.Format]{&s.LogFormat, accesslog.Formats}, "access-log-format", "how a line looks: common, combined, json")
 	flags.BoolVar(&s.LogDrop, "access-log-drop", false, "lose lines that cannot be written quickly enough, instead of waiting")
 	flags.StringVar(&s.Metrics, "metrics", "", "address for /metrics, in Prometheus's form, and /healthz")
-	flags.StringVar(&s.Sandbox, "sandbox", sandboxAuto,
+	s.Sandbox = sandboxAuto
+	flags.Var(&choice[string]{&s.Sandbox, words(sandboxAuto, sandboxStrict, sandboxOff)}, "sandbox",
 		"confine the worker: auto (by what the kernel has), strict (by all of it, or do not serve), off")
 	flags.StringVar(&s.User, "user", "", "user that the worker becomes, when started as root")
 	addSiteFlags(flags, &s.Site)
+}
+
+// words are a choice that stands for itself.
+func words(list ...string) map[string]string {
+	m := map[string]string{}
+	for _, word := range list {
+		m[word] = word
+	}
+	return m
 }
 
 // strategies are the values of --sendfile.
@@ -95,37 +115,28 @@ const (
 
 // check refuses what cannot be.
 func (s *Settings) check() error {
-	if _, known := strategies[s.Sendfile]; !known {
-		return badSetting("--sendfile is %q, it must be auto, sendfile, splice or read", s.Sendfile)
-	}
-	if s.Cache != "auto" && s.Cache != "off" {
-		return badSetting("--cache is %q, it must be auto or off", s.Cache)
-	}
-	if _, known := accesslog.Formats[s.LogFormat]; !known {
-		return badSetting("--access-log-format is %q, it must be common, combined or json", s.LogFormat)
-	}
-	if s.Sandbox != sandboxAuto && s.Sandbox != sandboxStrict && s.Sandbox != sandboxOff {
-		return badSetting("--sandbox is %q, it must be auto, strict or off", s.Sandbox)
-	}
 	if s.Loops < 1 {
-		return badSetting("--loops is %d, it must be at least 1", s.Loops)
+		return s.bad("loops", "is %d, it must be at least 1", s.Loops)
 	}
 	if s.MinRate < 0 {
-		return badSetting("--min-rate is %d, it must not be negative", s.MinRate)
+		return s.bad("min-rate", "is %d, it must not be negative", s.MinRate)
 	}
 	if s.MaxConns < 0 {
-		return badSetting("--max-connections is %d, it must not be negative", s.MaxConns)
+		return s.bad("max-connections", "is %d, it must not be negative", s.MaxConns)
 	}
 	for _, limit := range []struct {
-		flag string
+		name string
 		time time.Duration
 	}{{"header-timeout", s.HeaderTimeout}, {"idle-timeout", s.IdleTimeout}, {"stall-timeout", s.StallTimeout}} {
 		if limit.time < time.Second {
-			return badSetting("--%s is %v, it must be at least 1s", limit.flag, limit.time)
+			return s.bad(limit.name, "is %v, it must be at least 1s", limit.time)
 		}
 	}
 	if s.DrainTimeout < 0 {
-		return badSetting("--drain-timeout is %v, it must not be negative", s.DrainTimeout)
+		return s.bad("drain-timeout", "is %v, it must not be negative", s.DrainTimeout)
+	}
+	if s.Metrics == "systemd" {
+		return s.bad("metrics", "is %q, it must be HOST:PORT or unix:PATH", s.Metrics)
 	}
 	return nil
 }
@@ -136,7 +147,7 @@ func (s *Settings) completeMaxConns(listeners int) error {
 		s.MaxConns = max(connectionsAllowed(), listeners)
 	}
 	if s.MaxConns < listeners {
-		return badSetting("--max-connections is %d, it must be at least one for each of the %d addresses",
+		return s.bad("max-connections", "is %d, it must be at least one for each of the %d addresses",
 			s.MaxConns, listeners)
 	}
 	return nil
@@ -162,8 +173,8 @@ func (s *Settings) server() *fileserver.Server {
 	return &fileserver.Server{
 		Root:     s.Dir,
 		Options:  s.Site,
-		Sendfile: strategies[s.Sendfile],
-		RingOnly: s.Cache == "off" && s.Sendfile == "splice",
+		Sendfile: s.Sendfile,
+		RingOnly: s.Cache == "off" && s.Sendfile == ringo.SendfileSplice,
 		NoCache:  s.Cache == "off",
 
 		MaxConns:      s.MaxConns,

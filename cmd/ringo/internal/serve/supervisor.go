@@ -71,7 +71,7 @@ func newSupervisor(s *Settings) (u *supervisor, err error) {
 			u.close()
 		}
 	}()
-	if u.credential, err = credentialOf(s.User); err != nil {
+	if u.credential, err = s.credential(); err != nil {
 		return u, err
 	}
 	if u.readable, err = s.readable(); err != nil {

@@ -138,7 +138,7 @@ func (w *worker) takeDescriptors() (err error) {
 	}
 	if w.task.Log {
 		w.log = accesslog.Start(os.NewFile(uintptr(next), "access log"), accesslog.Options{
-			Format: accesslog.Formats[w.task.Settings.LogFormat], Loops: w.task.Settings.Loops,
+			Format: w.task.Settings.LogFormat, Loops: w.task.Settings.Loops,
 			Drop: w.task.Settings.LogDrop, Complain: complain})
 	}
 	return nil

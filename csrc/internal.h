@@ -71,8 +71,10 @@ struct chain_place {
 	bool silent;     /* ... and gives no result of this one when it succeeds */
 };
 
+/* What every op touches comes first and fills two cache lines and a half; a turn in the kernel
+ * leaves few of them in the CPU's first cache. */
 struct slot {
-	struct ringo_op op;
+	_Alignas(64) struct ringo_op op;
 	struct hop hop;
 	int64_t done;        /* bytes moved so far */
 	int64_t result;      /* set with STEP_DONE */
@@ -80,6 +82,8 @@ struct slot {
 	uint32_t generation; /* of the present use: the high half of the hop's user_data */
 	uint32_t next;       /* on the list of its state */
 	uint32_t previous;   /* PARKED and READY slots can leave their list from the middle */
+	int32_t extra;       /* of the final completion */
+	uint32_t flags;      /* of the final completion */
 	uint8_t state;       /* enum slot_state; written by slot_set_state only */
 	uint8_t phase;       /* of a composite op, an enum of its own file */
 	uint8_t attempts;    /* bounded retries used */
@@ -88,26 +92,24 @@ struct slot {
 	bool polling;   /* the hop in the kernel is a poll for what `hop` was refused */
 	bool cancelled; /* asked to end: nothing is issued again except clean-up */
 	bool cleaning;  /* clean-up hops are not cancelled */
-	bool cancel_unsent; /* the submission queue had no room for its cancel yet */
-	bool bounded;       /* its hop in the kernel counts against bounded_limit */
-	bool chained;       /* `chain` holds */
-	bool unstarted;     /* READY, but its first hop is not filled yet */
-	uint8_t sqe_flags;  /* KERNEL_SQE_* of all its hops */
+	bool cancel_unsent;        /* the submission queue had no room for its cancel yet */
+	bool bounded;              /* its hop in the kernel counts against bounded_limit */
+	bool chained;              /* `chain` holds */
+	bool unstarted;            /* READY, but its first hop is not filled yet */
+	uint8_t sqe_flags;         /* KERNEL_SQE_* of all its hops */
+	int32_t error;             /* of a composite: what it will end with once cleaned up */
+	int32_t file;              /* descriptor a composite has open, or -1 */
+	int32_t directory;         /* WRITEFILE: parent directory, or -1 */
+	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
 	struct chain_place chain;
-	int32_t extra;     /* of the final completion */
-	uint32_t flags;    /* of the final completion */
-	int32_t error;     /* of a composite: what it will end with once cleaned up */
-	int32_t file;      /* descriptor a composite has open, or -1 */
-	int32_t directory; /* WRITEFILE: parent directory, or -1 */
-	union {            /* what the kernel reads or writes while the hop is there */
+	union { /* what the kernel reads or writes while the hop is there */
 		struct kernel_timespec timespec;
 		struct kernel_open_how how;
 		int32_t pipe[2];
 	} memory;
-	char temporary[48];        /* WRITEFILE: name of the temporary file */
-	uint32_t header_sent;      /* SENDFILE */
-	int64_t cached_until;      /* SENDFILE: up to here the file was found in the page cache */
-	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
+	char temporary[48];   /* WRITEFILE: name of the temporary file */
+	uint32_t header_sent; /* SENDFILE */
+	int64_t cached_until; /* SENDFILE: up to here the file was found in the page cache */
 };
 
 struct ring;

@@ -269,7 +269,7 @@ static int slot_push(struct ring *ring, struct slot *slot)
 				    .fd = hop->fd,
 				    .op_flags = (uint32_t)hop_retry_events(slot)};
 		hop = &poll;
-	} else {
+	} else if (slot->sqe_flags != 0) { /* a store here makes the copy to the SQE wait for it */
 		slot->hop.sqe_flags |= slot->sqe_flags;
 	}
 	ret = ring->backend->push(ring, hop, slot_token(ring, slot));

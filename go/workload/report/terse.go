@@ -69,10 +69,10 @@ func (l *terseLine) job(j *stats.Job, disks []stats.Disk) {
 	if j.ContinueOnError {
 		l.add("%d;%d", j.Errors, j.First)
 	}
-	if l.version == 2 {
-		l.add("")
-	}
 	if j.Description != "" {
+		if l.version == 2 {
+			l.fields[len(l.fields)-1] += "\n" // fio has it on a line of its own.
+		}
 		l.add("%s", j.Description)
 	}
 }

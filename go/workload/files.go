@@ -49,7 +49,7 @@ func (c *clone) formatName(file int) string {
 	if format == "" {
 		format = "$jobname.$jobnum.$filenum"
 	}
-	return strings.NewReplacer("$jobname", strings.ReplaceAll(c.job.Name, "/", "_"), "$jobnum", strconv.Itoa(c.index),
+	return strings.NewReplacer("$jobname", strings.ReplaceAll(c.job.Section, "/", "_"), "$jobnum", strconv.Itoa(c.index),
 		"$filenum", strconv.Itoa(file), "$clientuid", "localhost").Replace(format)
 }
 

@@ -59,8 +59,8 @@ func settingsFor(o *Option, turn int) []string {
 	bad := map[Kind][]string{Text: {""}, Boolean: {"2", "yes", ""}, Flag: {"yes"}, Integer: {"none", "", "-7"},
 		Bytes: {"none", ""}, Share: {"none", ""}, Seconds: {"none", ""}, Micros: {"none", ""}, Choice: {"nonsense", ""},
 		Floats: {"101", "none"}}[o.Kind]
-	if bad != nil && turn%3 == 0 { // Each refusal costs a process of fio's.
-		values = append(values, bad[turn/3%len(bad)])
+	if bad != nil && turn%6 == 0 { // Each refusal costs a process of fio's.
+		values = append(values, bad[turn/6%len(bad)])
 	}
 	if custom := customValues[o.Name]; custom != nil {
 		values = custom
@@ -81,7 +81,7 @@ func settingsFor(o *Option, turn int) []string {
 	for _, value := range values {
 		lines = append(lines, o.Name+"="+value)
 	}
-	if o.Class != Refused && (o.Kind == Flag || turn%5 == 0 || o.Min == bareAllowed) {
+	if o.Class != Refused && (o.Kind == Flag || turn%9 == 0 || o.Min == bareAllowed) {
 		lines = append(lines, o.Name)
 	}
 	if o.Class == Done {
@@ -120,43 +120,43 @@ var beside = map[string][]string{
 
 // customValues are values of options whose form is their own, and of options whose kind's values would not do.
 var customValues = map[string][]string{
-	"ioengine":        {"null", "psync", "sync", "libaio", "io_uring", "nonsense", ""},
+	"ioengine":        {"null", "psync", "sync", "libaio", "io_uring", "nonsense"},
 	"filename":        {"/tmp/a", "/tmp/a:/tmp/b", `/tmp/a\:b`, ""},
-	"directory":       {"/tmp", "/tmp:/usr", ""},
-	"filename_format": {"f.$jobnum", ""},
-	"name":            {"other", ""}, "wait_for": {"nobody", ""},
-	"exec_prerun": {"true", ""}, "exec_postrun": {"true", ""}, "description": {"some words", ""},
-	"numjobs":    {"1", "3", "none", ""},
-	"nrfiles":    {"1", "7", "2k", "none", ""},
-	"rw":         {"read", "write", "randread", "randwrite", "rw", "readwrite", "randrw", "randread:8", "read:4k", "write:-8k", "rad", "READ", ""},
+	"directory":       {"/tmp", "/tmp:/usr"},
+	"filename_format": {"f.$jobnum"},
+	"name":            {"other"}, "wait_for": {"nobody"},
+	"exec_prerun": {"true"}, "exec_postrun": {"true"}, "description": {"some words"},
+	"numjobs":    {"1", "3", "none"},
+	"nrfiles":    {"1", "7", "2k", "none"},
+	"rw":         {"read", "write", "randread", "randwrite", "rw", "readwrite", "randrw", "randread:8", "read:4k", "write:-8k", "READ"},
 	"bs":         {"4096", "64k", "1mb", "2MiB", "0x4000", "4k,8k", "4k,,16k", "4k,8k,", ",8k", "none", "0", ""},
 	"bsrange":    {"4k-8k", "8k-4k", "4k:8k", "4k-8k,16k-32k", "4k-8k,16k-32k,1k-2k", "4k", "none", ""},
 	"bssplit":    {"4k/50:8k/50", "4k/10:8k/:16k/", "4k:8k", "4k/20:8k/80,16k/100", "4k/1,8k/1,16k/1", "none/50"},
-	"randseed":   {"7", "0x10", "none", ""},
-	"number_ios": {"7", "2k", "none", ""},
-	"filesize":   {"1m", "1m-2m", "1m:2m", "1m,2m", "none", "0", ""},
-	"startdelay": {"9", "5-9", "5s,9s", "2m", "none", ""},
+	"randseed":   {"7", "0x10", "none"},
+	"number_ios": {"7", "2k", "none"},
+	"filesize":   {"1m", "1m-2m", "1m:2m", "1m,2m", "none", "0"},
+	"startdelay": {"9", "5-9", "5s,9s", "2m", "none"},
 	"random_distribution": {"random", "zipf", "zipf:1.2", "zipf:1.2:0.5", "pareto:0.3", "normal:20", "zipf:1", "pareto:1",
 		"normal:100", "normal:20:2", "zipf:x", "nonsense"},
 	"file_service_type": {"random", "random:5", "roundrobin:3", "sequential", "zipf:1.2", "pareto", "normal:10", "gauss",
 		"nonsense", "pareto:2"},
-	"percentage_random": {"0", "50", "100", "101", "50,60", "50,,60", "50,60,", "none"},
+	"percentage_random": {"0", "50", "100", "101", "50,60", "50,,60", "50,60,"},
 	"buffer_pattern":    {`0xdeadbeef`, `"abc"`, `-1024`, `66`, `"123"0xFFeeCC`, `0xff0x14`, `%o`, `"abc`, ``},
 	"verify_pattern":    {`0xdeadbeef`, `"abc"%o-12`, `%o0xdeadbeef%o`, `"abc`, ``},
 	"mem":               {"malloc", "shm", "mmap", "mmapshared", "nonsense"},
 	"ignore_error":      {"EIO", "EIO:ENOSPC,5", ",ENOSPC", "5:28", "EWHAT"},
 	"cpus_allowed":      {"0", "0-1", "0,1", "9999"},
-	"cpumask":           {"1", "3", "none"},
+	"cpumask":           {"1", "3"},
 	"write_bw_log":      {"log"}, "write_lat_log": {"log"}, "write_iops_log": {"log"}, "write_hist_log": {"log"},
-	"iodepth":     {"1", "7", "2k", "0x20", "0", "-7", "none", ""},
-	"nonvectored": {"-1", "0", "1", "none"}, "uncached": {"0", "1", "none"}, "sqthread_poll_cpu": {"0", "1", "none"},
-	"log_hist_coarseness": {"0", "6", "none"}, "significant_figures": {"1", "10", "11", "0"},
-	"log_entries":     {"1024", "1m", "1023", "none"},
-	"verify_interval": {"80", "4k", "512", "79", "none"}, "verify_offset": {"40", "128", "39", "none"},
-	"hugepage-size": {"2m", "none"}, "gtod_cpu": {"0", "none"},
-	"fsync": {"0", "32", "1k", "none"}, "fdatasync": {"0", "32", "1k", "none"},
-	"buffer_compress_percentage": {"0", "50", "100", "101", "none"}, "dedupe_percentage": {"0", "50", "100", "101", "none"},
-	"rwmixread": {"0", "75", "100", "101", "none"}, "rwmixwrite": {"0", "75", "100", "101", "none"},
+	"iodepth":     {"1", "7", "2k", "0x20", "0", "-7"},
+	"nonvectored": {"-1", "0", "1"}, "uncached": {"0", "1"}, "sqthread_poll_cpu": {"0", "1"},
+	"log_hist_coarseness": {"0", "6"}, "significant_figures": {"1", "10", "11"},
+	"log_entries":     {"1024", "1m", "1023"},
+	"verify_interval": {"80", "4k", "512", "79"}, "verify_offset": {"40", "128", "39"},
+	"hugepage-size": {"2m"}, "gtod_cpu": {"0"},
+	"fsync": {"0", "32", "1k"}, "fdatasync": {"0", "32", "1k"},
+	"buffer_compress_percentage": {"0", "50", "100", "101"}, "dedupe_percentage": {"0", "50", "100", "101"},
+	"rwmixread": {"0", "75", "100", "101"}, "rwmixwrite": {"0", "75", "100", "101"},
 	"thinktime": {"0", "10", "10us", "3ms", "1s", "none"},
 	"size":      {"67108864", "64m", "1g", "50%", "1%", "100%", "none", "", "1k"},
 	"threads":   {"4"},

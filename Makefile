@@ -125,7 +125,7 @@ FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open
 SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
 	tests/faults/open.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
 SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
-	$(if $(THREADS_ONLY),,io_uring_submit_and_wait io_uring_submit_and_get_events)
+	$(if $(THREADS_ONLY),,io_uring_enter2)
 OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
 	io_uring_register_iowq_max_workers io_uring_register_buf_ring io_uring_get_probe_ring io_uring_ring_dontfork)
 

@@ -33,8 +33,9 @@ struct hop {
 	uint32_t len;
 	uint32_t op_flags;
 	uint64_t addr;
-	uint64_t off; /* or addr2 */
-	int32_t splice_fd_in;
+	uint64_t off;         /* or addr2 */
+	int32_t splice_fd_in; /* or file_index */
+	uint16_t buffer;      /* buf_index or buf_group */
 };
 
 enum slot_state {
@@ -123,6 +124,7 @@ struct op_row {
 	const char *kernel; /* first version with all it needs */
 	uint8_t opcode;     /* probed for, and issued by ops of one hop */
 	bool waits;         /* may wait for others without end: cancelled by a draining stop */
+	uint64_t also;      /* opcodes beside `opcode` that it may use, a bit for each */
 	bool unlinkable; /* of several hops, or by what is in flight: the kernel cannot chain it */
 	enum step (*start)(struct ring *, struct slot *);
 	enum step (*advance)(struct ring *, struct slot *, int32_t result, bool more,
@@ -146,6 +148,7 @@ enum {
 struct backend {
 	const char *name;
 	const char *library; /* version of what it is built on; "none" */
+	uint16_t lacks;      /* RINGO_* of ops that it cannot do */
 	bool links;          /* takes chains; one that does not needs no `room` */
 	int (*open)(struct ring *, const struct ringo_options *, bool shared);
 	void (*close)(struct ring *);
@@ -161,6 +164,8 @@ struct backend {
 	void (*describe)(const struct ring *, struct ringo_features *);
 	int (*register_buffers)(struct ring *, uint32_t count, uint32_t size);
 	void (*provide_buffer)(struct ring *, uint32_t id);
+	/* Registered buffers; NULL: has none. */
+	int (*update_buffers)(struct ring *, uint32_t first, const struct iovec *, uint32_t count);
 };
 
 extern const struct backend backend_uring;
@@ -233,6 +238,8 @@ struct ring {
 	uint64_t now_ns;        /* when the last kernel entry returned; a batch has none */
 	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
 	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
+	uint64_t allowed;       /* codes, a bit for each */
+	bool unwatched;         /* its backend cannot watch a doorbell */
 	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
 	struct ringo_stats stats;
 };

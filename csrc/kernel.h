@@ -109,6 +109,34 @@ enum {
 	KERNEL_FEATURE_NO_IOWAIT = 1 << 17,   /* 6.15 */
 };
 
+/* IORING_ENTER_* */
+enum {
+	KERNEL_ENTER_GETEVENTS = 1 << 0,
+	KERNEL_ENTER_SQ_WAKEUP = 1 << 1,
+	KERNEL_ENTER_SQ_WAIT = 1 << 2,
+	KERNEL_ENTER_EXT_ARG = 1 << 3,
+	KERNEL_ENTER_REGISTERED_RING = 1 << 4,
+	KERNEL_ENTER_NO_IOWAIT = 1 << 7, /* 6.15 */
+};
+
+/* IORING_REGISTER_* and IORING_UNREGISTER_*: to restrict a ring, and what it may call then. */
+enum {
+	KERNEL_REGISTER_RESTRICTIONS = 11,
+	KERNEL_REGISTER_ENABLE_RINGS = 12,
+	KERNEL_REGISTER_BUFFERS_UPDATE = 16,
+	KERNEL_UNREGISTER_RING_FDS = 21,
+	KERNEL_REGISTER_PBUF_RING = 22,
+	KERNEL_UNREGISTER_PBUF_RING = 23,
+};
+
+/* struct io_uring_getevents_arg */
+struct kernel_enter_arg {
+	uint64_t signal_mask;
+	uint32_t signal_mask_size;
+	uint32_t min_wait_us; /* 6.12; before, 0 */
+	uint64_t timespec;
+};
+
 struct kernel_timespec {
 	int64_t seconds;
 	int64_t nanoseconds;

@@ -20,6 +20,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +82,27 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
 	return value < limit ? value : limit;
 }
 
+/* What cannot be had together (io_uring_create, io_uring/io_uring.c). */
+static bool setup_is_valid(const struct ringo_options *o)
+{
+	const uint32_t all = RINGO_SETUP_SQPOLL | RINGO_SETUP_IOPOLL | RINGO_SETUP_HYBRID_IOPOLL |
+			     RINGO_SETUP_COOP_TASKRUN | RINGO_SETUP_NO_SQARRAY |
+			     RINGO_SETUP_NO_IOWAIT;
+	bool sqpoll = o->setup & RINGO_SETUP_SQPOLL;
+
+	if (o->setup & ~all || (sqpoll && o->setup & RINGO_SETUP_COOP_TASKRUN))
+		return false;
+	if (o->setup & RINGO_SETUP_HYBRID_IOPOLL && !(o->setup & RINGO_SETUP_IOPOLL))
+		return false;
+	return sqpoll || (o->sq_idle_ms == 0 && o->sq_cpu == 0);
+}
+
 int options_complete(const struct ringo_options *given, struct ringo_options *complete)
 {
 	struct ringo_options *o = complete;
 
 	*o = *given;
-	if (o->backend > RINGO_BACKEND_THREADS)
+	if (o->backend > RINGO_BACKEND_THREADS || !setup_is_valid(o))
 		return -EINVAL;
 	set_default(&o->depth, 1024);
 	set_default(&o->reserve, o->depth);
@@ -100,6 +116,9 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	set_default(&o->unbounded_workers, 4);
 	set_default(&o->receive_buffer_size, 4096);
 	set_default(&o->turn_budget, 256u << 10);
+	set_default(&o->sq_idle_ms, 1000);
+	if (o->allowed == 0)
+		o->allowed = UINT64_MAX;
 	if (!in_range(o->depth, 1, 32768) || !in_range(o->reserve, 1, 262144) ||
 	    !in_range(o->sq_entries, 1, 32768) || !in_range(o->cq_entries, o->sq_entries, 65536) ||
 	    !in_range(o->submit_threshold, 1, o->depth) ||
@@ -107,7 +126,8 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	    !in_range(o->wait_delay_us, 1, 1000000) || !in_range(o->bounded_workers, 1, 1024) ||
 	    !in_range(o->unbounded_workers, 1, 1024) ||
 	    !in_range(o->receive_buffer_size, 64, 1u << 20) ||
-	    !in_range(o->turn_budget, 4096, 1u << 30))
+	    !in_range(o->turn_budget, 4096, 1u << 30) || !in_range(o->sq_idle_ms, 1, 60000) ||
+	    o->sq_cpu > CPU_SETSIZE || o->files > 32768 || o->buffers > 16384)
 		return -EINVAL;
 	if (o->receive_buffers > 32768 || (o->receive_buffers & (o->receive_buffers - 1)) != 0)
 		return -EINVAL;
@@ -140,6 +160,9 @@ int ringo_loop_open(const struct ringo_options *given, struct ringo_loop **opene
 	struct ringo_loop *loop;
 	int ret = options_complete(given, &options);
 
+	/* A ring that is polled for completions cannot wait for posts. */
+	if (ret == 0 && options.setup & RINGO_SETUP_IOPOLL)
+		ret = -EINVAL;
 	if (ret != 0)
 		return ret;
 	loop = calloc(1, sizeof(*loop));

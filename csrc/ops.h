@@ -14,6 +14,12 @@
 	enum step name##_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,  \
 				 int32_t buffer)
 
+/* Puts the new file of an op with RINGO_DIRECT where it asks for. 0, or -EINVAL. */
+int hop_set_direct(struct slot *slot);
+
+/* Puts the registered buffer of an op with RINGO_FIXED_BUFFER, and `opcode`, into its hop. */
+int hop_set_buffer(struct slot *slot, uint8_t opcode);
+
 /* Ops of one hop whose result is the kernel's. */
 enum step once_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
 		       int32_t buffer);
@@ -41,6 +47,13 @@ OP_FUNCTIONS(openat2);
 OP_FUNCTIONS(transfer);
 OP_FUNCTIONS(vector);
 OP_FUNCTIONS(pipe);
+
+/* ops_registered.c */
+enum step files_update_start(struct ring *ring, struct slot *slot);
+enum step buffers_update_start(struct ring *ring, struct slot *slot);
+enum step install_fd_start(struct ring *ring, struct slot *slot);
+enum step direct_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			 int32_t buffer);
 
 /* ops_sockets.c */
 enum step socket_start(struct ring *ring, struct slot *slot);

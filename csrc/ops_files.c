@@ -37,6 +37,13 @@ enum step close_start(struct ring *ring, struct slot *slot)
 	(void)ring;
 	slot->cleaning = true; /* a close that is cancelled is a descriptor lost */
 	slot->hop = (struct hop){.opcode = KERNEL_CLOSE, .fd = slot->op.fd};
+	if (slot->op.flags & RINGO_FIXED_FILE) {
+		if (slot->op.fd < 0 || slot->op.fd == INT32_MAX)
+			return step_done(slot, -EBADF);
+		slot->sqe_flags &= (uint8_t)~KERNEL_SQE_FIXED_FILE;
+		slot->hop.fd = 0;
+		slot->hop.splice_fd_in = slot->op.fd + 1;
+	}
 	return STEP_SUBMIT;
 }
 
@@ -139,7 +146,9 @@ enum step openat2_start(struct ring *ring, struct slot *slot)
 				 .addr = slot->op.address,
 				 .len = sizeof(slot->memory.how),
 				 .off = (uintptr_t)&slot->memory.how};
-	return STEP_SUBMIT;
+	if (slot->op.flags & RINGO_DIRECT)
+		slot->memory.how.flags &= ~(uint64_t)O_CLOEXEC; /* the kernel would refuse it */
+	return hop_set_direct(slot) == 0 ? STEP_SUBMIT : step_done(slot, -EINVAL);
 }
 
 enum step openat2_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
@@ -149,7 +158,7 @@ enum step openat2_advance(struct ring *ring, struct slot *slot, int32_t result, 
 	if (result == -EAGAIN && !(slot->op.length & RESOLVE_CACHED_FLAG) &&
 	    slot->attempts++ < OPEN_ATTEMPTS_MAX)
 		return STEP_SUBMIT;
-	return step_done(slot, result);
+	return direct_advance(ring, slot, result, more, buffer);
 }
 
 /* READ, WRITE, SEND: the same hop again for the rest. */
@@ -173,7 +182,12 @@ static enum step submit_transfer(struct slot *slot)
 	if (op->code == RINGO_SEND) {
 		slot->hop.off = 0; /* it would be the address to send to */
 		slot->hop.op_flags |= MSG_NOSIGNAL | MSG_WAITALL;
+		if (op->flags & RINGO_POLL_FIRST)
+			slot->hop.ioprio = KERNEL_POLL_FIRST;
 	}
+	if (hop_set_buffer(slot, opcode == KERNEL_READ ? KERNEL_READ_FIXED : KERNEL_WRITE_FIXED) !=
+	    0)
+		return step_done(slot, -EINVAL);
 	return STEP_SUBMIT;
 }
 
@@ -277,6 +291,12 @@ enum step pipe_start(struct ring *ring, struct slot *slot)
 	slot->hop = (struct hop){.opcode = KERNEL_PIPE,
 				 .addr = (uintptr_t)slot->memory.pipe,
 				 .op_flags = slot->op.argument};
+	if (slot->op.flags & RINGO_DIRECT) {
+		if (slot->op.fd2 != -1) /* before 7.0 the kernel does not tell the other place */
+			return step_done(slot, -EINVAL);
+		slot->hop.op_flags &= (uint32_t)~O_CLOEXEC;
+		(void)hop_set_direct(slot);
+	}
 	return STEP_SUBMIT;
 }
 

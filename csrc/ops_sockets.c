@@ -23,7 +23,9 @@ enum step socket_start(struct ring *ring, struct slot *slot)
 				 .fd = op->fd,
 				 .off = op->argument,
 				 .len = (uint32_t)op->length};
-	return STEP_SUBMIT;
+	if (op->flags & RINGO_DIRECT)
+		slot->hop.off &= ~(uint64_t)SOCK_CLOEXEC; /* the kernel would refuse it */
+	return hop_set_direct(slot) == 0 ? STEP_SUBMIT : step_done(slot, -EINVAL);
 }
 
 /* BIND and CONNECT: an address and its length. */
@@ -73,11 +75,13 @@ enum step shutdown_start(struct ring *ring, struct slot *slot)
 enum step sendmsg_start(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
-	slot->hop = (struct hop){.opcode = KERNEL_SENDMSG,
-				 .fd = slot->op.fd,
-				 .addr = slot->op.address,
-				 .len = 1,
-				 .op_flags = slot->op.argument | MSG_NOSIGNAL | MSG_WAITALL};
+	slot->hop =
+		(struct hop){.opcode = KERNEL_SENDMSG,
+			     .fd = slot->op.fd,
+			     .addr = slot->op.address,
+			     .len = 1,
+			     .op_flags = slot->op.argument | MSG_NOSIGNAL | MSG_WAITALL,
+			     .ioprio = slot->op.flags & RINGO_POLL_FIRST ? KERNEL_POLL_FIRST : 0};
 	return STEP_SUBMIT;
 }
 
@@ -113,14 +117,20 @@ static enum step submit_accept(struct slot *slot)
 	 */
 	if (op->flags & RINGO_MULTISHOT && op->length == 0)
 		slot->hop.ioprio = KERNEL_ACCEPT_MULTISHOT;
-	return STEP_SUBMIT;
+	if (op->flags & RINGO_DIRECT)
+		slot->hop.op_flags &= (uint32_t)~SOCK_CLOEXEC; /* the kernel would refuse it */
+	return hop_set_direct(slot) == 0 ? STEP_SUBMIT : step_done(slot, -EINVAL);
 }
 
 enum step accept_start(struct ring *ring, struct slot *slot)
 {
+	const struct ringo_op *op = &slot->op;
+
 	(void)ring;
-	if (slot->op.flags & RINGO_MULTISHOT && (slot->op.address != 0 || slot->op.address2 != 0))
-		return step_done(slot, -EINVAL); /* each would overwrite the last one's address */
+	/* Each would overwrite the last one's address, or take its place. */
+	if (op->flags & RINGO_MULTISHOT &&
+	    (op->address != 0 || op->address2 != 0 || (op->flags & RINGO_DIRECT && op->fd2 != -1)))
+		return step_done(slot, -EINVAL);
 	return submit_accept(slot);
 }
 
@@ -140,9 +150,8 @@ static enum step pause_accept(struct ring *ring, struct slot *slot)
 enum step accept_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
 			 int32_t buffer)
 {
-	(void)buffer;
 	if (!(slot->op.flags & RINGO_MULTISHOT))
-		return step_done(slot, result);
+		return direct_advance(ring, slot, result, more, buffer);
 	if (slot->phase == 1)
 		return result == -ECANCELED ? step_done(slot, result) : submit_accept(slot);
 	switch (result) {
@@ -184,6 +193,7 @@ static enum step submit_receive(struct slot *slot, struct hop hop)
 	hop.op_flags = op->argument;
 	hop.sqe_flags = op->flags & RINGO_BUFFER_SELECT ? KERNEL_SQE_BUFFER_SELECT : 0;
 	hop.ioprio = op->flags & RINGO_MULTISHOT ? KERNEL_RECV_MULTISHOT : 0;
+	hop.ioprio |= op->flags & RINGO_POLL_FIRST ? KERNEL_POLL_FIRST : 0;
 	slot->hop = hop;
 	return STEP_SUBMIT;
 }

@@ -21,7 +21,7 @@ void ring_arm_doorbell(struct ring *ring, int fd)
 				.len = KERNEL_POLL_MULTISHOT,
 				.op_flags = POLLIN};
 
-	if (!ring->doorbell_armed)
+	if (!ring->doorbell_armed && !ring->unwatched)
 		ring->doorbell_armed = ring->backend->push(ring, &hop, TOKEN_DOORBELL) == 0;
 }
 
@@ -85,6 +85,7 @@ int ring_open(struct ring *ring, const struct ringo_options *options, bool share
 	 */
 	ring->refused_flags = shared ? RINGO_MULTISHOT | RINGO_BUFFER_SELECT : 0;
 	ring->reports_all = shared;
+	ring->allowed = options->allowed;
 	ret = slots_open(ring, options, shared);
 	if (ret == 0)
 		ret = open_backend(ring, options, shared);

@@ -94,6 +94,9 @@ struct ringo_batch;
  *   RECVMSG         socket  msghdr    -        -       -       MSG_*       -         -
  *   POLL_UPDATE     -       -         -        -       -       POLL*       -         user_data
  *   LINK_TIMEOUT    -       -         -        -       -       -           -         nanoseconds
+ *   FILES_UPDATE    -       int32[]   number   first   -       -           -         -
+ *   BUFFERS_UPDATE  -       iovec     number   first   -       -           -         -
+ *   INSTALL_FD      index   -         -        -       -       O_CLOEXEC   -         -
  *
  * Results beyond the syscall's own:
  *   READ       a read at an offset goes on until `length` bytes or the end of the file; one at -1
@@ -162,6 +165,9 @@ enum ringo_code {
 	RINGO_RECVMSG,
 	RINGO_POLL_UPDATE,
 	RINGO_LINK_TIMEOUT,
+	RINGO_FILES_UPDATE,
+	RINGO_BUFFERS_UPDATE,
+	RINGO_INSTALL_FD,
 	RINGO_CODE_COUNT
 };
 
@@ -181,22 +187,43 @@ enum {
 	RINGO_LINK = 1 << 3,          /* the next op starts when this one has succeeded */
 	RINGO_HARDLINK = 1 << 4,      /* ... when this one has ended */
 	RINGO_ASYNC = 1 << 5,         /* ops of one request: a worker's job from the start */
-	RINGO_SKIP_SUCCESS =
-		1 << 6, /* no completion when it succeeds; in a batch, without result */
+	RINGO_SKIP_SUCCESS = 1 << 6,  /* no completion when it succeeds; in a batch, no result */
+	RINGO_FIXED_FILE = 1 << 7,    /* `fd` is a place in the table of registered files */
+	RINGO_FIXED_BUFFER = 1 << 8,  /* reads, writes: the data is in registered buffer `fd2` */
+	RINGO_DIRECT = 1 << 9,        /* OPENAT2, SOCKET, ACCEPT, PIPE: no descriptor, a place */
+	RINGO_POLL_FIRST = 1 << 10,   /* RECV, RECVMSG, SEND, SENDMSG: waits before it tries */
 };
 
 /*
  * A chain is some ops of one post, one outbox or one batch that are linked, each to the next. They
  * run one after the other. When an op of a chain fails, or is short of its `length`, those behind a
  * RINGO_LINK end with -ECANCELED; those behind a RINGO_HARDLINK run all the same. Each op has its
- * own completion, in this order. When one of a chain is refused (-EINVAL and the like), or is
- * cancelled, all of the chain is. The kernel runs a chain by itself where it can. What an op alone
+ * own completion, in this order. When one has a code or flags that are not known, or is cancelled,
+ * all of the chain is cancelled. The kernel runs a chain by itself where it can. What an op alone
  * would do more than once, to be complete, it then does once: a transfer may be short, -EAGAIN and
  * -EINTR (as -ECANCELED) are results. CANCEL and RETURN_BUFFER take no part in chains.
  *
  * LINK_TIMEOUT bounds the op before it, which links to it: the op is cancelled when the time is
  * over. Its own result is 0 then, and -ECANCELED when the op ended in time. The chain goes on with
  * the next.
+ */
+
+/*
+ * Registered files and buffers spare the kernel a search and a reference, or the pinning of pages,
+ * in each op. They need a ring: -EOPNOTSUPP without one. Both are tables of a loop or a batch,
+ * empty at first, with as many places as its options say; -EBADF and -EFAULT are answers for an
+ * empty place.
+ *
+ *   FILES_UPDATE    puts descriptors into the places from `offset` on, -1 empties one, -2 leaves
+ * it; with offset -1 into any that are free, whose numbers it writes to the array. The result is
+ * how many it has put. The table has references of its own: the caller may close its descriptors.
+ *   BUFFERS_UPDATE  the same for memory, at once on the ring's thread: pinned, and charged to
+ *                   RLIMIT_MEMLOCK, -ENOMEM. An iovec of NULL and 0 empties a place.
+ *   INSTALL_FD      the result is a descriptor for a file of the table.
+ *   RINGO_DIRECT    the new file goes into place `fd2` of the table, or with -1 into one that is
+ *                   free, and has no descriptor; the place is the result. A multishot ACCEPT and
+ *                   PIPE take -1 alone. O_CLOEXEC and SOCK_CLOEXEC mean nothing to it.
+ *   CLOSE           with RINGO_FIXED_FILE empties the place.
  */
 
 /* `argument` of CANCEL. */
@@ -245,8 +272,7 @@ enum {
 	RINGO_MORE = 1 << 0,      /* not the last one of this op */
 	RINGO_BUFFER = 1 << 1,    /* `extra` is the id of a provided buffer, now the caller's */
 	RINGO_FILE_OPEN = 1 << 2, /* READFILE: `extra` is the open file, now the caller's */
-	RINGO_SKIPPED =
-		1 << 3, /* a batch's RINGO_SKIP_SUCCESS: it succeeded, `result` says nothing */
+	RINGO_SKIPPED = 1 << 3,   /* SKIP_SUCCESS of a batch: it succeeded, `result` says nothing */
 };
 
 struct ringo_completion {
@@ -286,7 +312,32 @@ struct ringo_options {
 	uint32_t receive_buffers;  /* provided buffers (0 or a power of two to 32768); default 0 */
 	uint32_t receive_buffer_size; /* bytes of each (64..1 MiB); default 4096 */
 	uint32_t turn_budget;         /* bytes one SENDFILE may send in one turn; default 256 KiB */
+	uint32_t setup;               /* RINGO_SETUP_*; default 0 */
+	uint32_t sq_idle_ms; /* SQPOLL: how long the kernel's thread looks for work (..60000);
+			      * default 1000 */
+	uint32_t sq_cpu;     /* SQPOLL: the CPU of that thread, plus 1; default any */
+	uint32_t files;      /* places for registered files (..32768); default 0 */
+	uint32_t buffers;    /* places for registered buffers (..16384); default 0 */
+	uint64_t allowed;    /* RINGO_ALLOW() of ops; default all */
 };
+
+/* How a ring is set up; without a ring nothing of it matters. -EINVAL: the kernel does not know it,
+ * as well. */
+enum {
+	RINGO_SETUP_SQPOLL =
+		1 << 0, /* a thread of the kernel submits; it costs a CPU while it looks */
+	RINGO_SETUP_IOPOLL = 1 << 1, /* batches only: completions are looked for, not waited for;
+				      * O_DIRECT reads and writes and NOPs only, and a cancel is
+				      * heeded only between turns */
+	RINGO_SETUP_HYBRID_IOPOLL = 1 << 2, /* ... after a sleep of about half the time (6.13) */
+	RINGO_SETUP_COOP_TASKRUN = 1 << 3,  /* a loop's ring is as a batch's: no DEFER_TASKRUN */
+	RINGO_SETUP_NO_SQARRAY = 1 << 4,    /* submission without the array of indices (6.6) */
+	RINGO_SETUP_NO_IOWAIT = 1 << 5,     /* sleeping does not count as waiting for I/O (6.15) */
+};
+
+/* Restricts a ring for good: other ops are -EACCES, and the kernel refuses their requests whoever
+ * makes them. For the kernel to be told so the ring is created disabled, then enabled. */
+#define RINGO_ALLOW(code) (UINT64_C(1) << (code))
 
 /* The first bucket counts zeros, bucket i values from 2^(i-1) to 2^i - 1, the last one all that are
  * larger. */

@@ -124,7 +124,8 @@ struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data)
 /* What of an op's flags goes to all its hops. */
 static uint8_t sqe_flags_of(uint16_t flags)
 {
-	return flags & RINGO_ASYNC ? KERNEL_SQE_ASYNC : 0;
+	return (uint8_t)((flags & RINGO_ASYNC ? KERNEL_SQE_ASYNC : 0) |
+			 (flags & RINGO_FIXED_FILE ? KERNEL_SQE_FIXED_FILE : 0));
 }
 
 struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
@@ -217,11 +218,17 @@ bool hop_is_bounded(const struct slot *slot)
 	case KERNEL_LISTEN:
 	case KERNEL_POLL_REMOVE:
 	case KERNEL_LINK_TIMEOUT:
+	case KERNEL_FILES_UPDATE:
+	case KERNEL_FIXED_FD_INSTALL:
 		return true;
 	case KERNEL_READ:
 	case KERNEL_READV:
+	case KERNEL_READ_FIXED:
+	case KERNEL_READV_FIXED:
 	case KERNEL_WRITE:
 	case KERNEL_WRITEV:
+	case KERNEL_WRITE_FIXED:
+	case KERNEL_WRITEV_FIXED:
 		return slot->hop.off != UINT64_MAX;
 	default:
 		return false;
@@ -243,9 +250,13 @@ static short hop_retry_events(const struct slot *slot)
 		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLOUT;
 	case KERNEL_READ:
 	case KERNEL_READV:
+	case KERNEL_READ_FIXED:
+	case KERNEL_READV_FIXED:
 		return hop->op_flags & RWF_NOWAIT ? 0 : POLLIN;
 	case KERNEL_WRITE:
 	case KERNEL_WRITEV:
+	case KERNEL_WRITE_FIXED:
+	case KERNEL_WRITEV_FIXED:
 		return hop->op_flags & RWF_NOWAIT ? 0 : POLLOUT;
 	case KERNEL_SPLICE:
 		return slot->op.code == RINGO_SENDFILE ? POLLOUT : 0;
@@ -339,6 +350,10 @@ static int op_error(const struct ring *ring, const struct ringo_op *op, bool own
 
 	if (row == NULL || row->start == NULL || op->flags & (~row->flags | ring->refused_flags))
 		return -EINVAL;
+	if (!(ring->allowed >> op->code & 1))
+		return -EACCES;
+	if (op->flags & ring->backend->lacks)
+		return -EOPNOTSUPP;
 	return own && ring->own_in_use == ring->reserve ? -EAGAIN : 0;
 }
 

@@ -351,6 +351,7 @@ static int threads_open(struct ring *ring, const struct ringo_options *options, 
 
 const struct backend backend_threads = {
 	.name = "threads",
+	.lacks = RINGO_FIXED_FILE | RINGO_FIXED_BUFFER | RINGO_DIRECT,
 	.library = "none",
 	.open = threads_open,
 	.close = threads_close,

@@ -40,6 +40,9 @@ const (
 	Recvmsg
 	PollUpdate
 	LinkTimeout
+	FilesUpdate
+	BuffersUpdate
+	InstallFD
 	CodeCount
 )
 
@@ -52,6 +55,10 @@ const (
 	Hardlink     = 1 << 4
 	Async        = 1 << 5
 	SkipSuccess  = 1 << 6
+	FixedFile    = 1 << 7
+	FixedBuffer  = 1 << 8
+	Direct       = 1 << 9
+	PollFirst    = 1 << 10
 )
 
 // Argument of Cancel.
@@ -145,7 +152,24 @@ type Options struct {
 	ReceiveBuffers    uint32
 	ReceiveBufferSize uint32
 	TurnBudget        uint32
+	Setup             uint32
+	SQIdleMS          uint32
+	SQCPU             uint32
+	Files             uint32
+	Buffers           uint32
+	_                 uint32
+	Allowed           uint64
 }
+
+// Setup of Options.
+const (
+	SetupSQPoll       = 1 << 0
+	SetupIOPoll       = 1 << 1
+	SetupHybridIOPoll = 1 << 2
+	SetupCoopTaskrun  = 1 << 3
+	SetupNoSQArray    = 1 << 4
+	SetupNoIOWait     = 1 << 5
+)
 
 // Stats is struct ringo_stats.
 type Stats struct {

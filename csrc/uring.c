@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,9 @@
 
 struct uring {
 	struct io_uring ring;
+	int enter_fd;         /* the ring's, or its index among the thread's registered ones */
+	uint32_t enter_flags; /* KERNEL_ENTER_*, of every entry */
+	unsigned *no_array;   /* where liburing may write the indices that the ring does without */
 	struct io_uring_buf_ring *buffers;
 	size_t buffers_size;
 	uint64_t supported; /* a bit per kernel opcode */
@@ -80,6 +85,18 @@ SAME(KERNEL_FSYNC_DATASYNC, IORING_FSYNC_DATASYNC);
 SAME(KERNEL_MESSAGE_DATA, IORING_MSG_DATA);
 SAME(KERNEL_MESSAGE_DESCRIPTOR, IORING_MSG_SEND_FD);
 SAME(KERNEL_FILE_INDEX_ALLOCATE, IORING_FILE_INDEX_ALLOC);
+SAME(KERNEL_ENTER_GETEVENTS, IORING_ENTER_GETEVENTS);
+SAME(KERNEL_ENTER_SQ_WAKEUP, IORING_ENTER_SQ_WAKEUP);
+SAME(KERNEL_ENTER_SQ_WAIT, IORING_ENTER_SQ_WAIT);
+SAME(KERNEL_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG);
+SAME(KERNEL_ENTER_REGISTERED_RING, IORING_ENTER_REGISTERED_RING);
+SAME(KERNEL_REGISTER_RESTRICTIONS, IORING_REGISTER_RESTRICTIONS);
+SAME(KERNEL_REGISTER_ENABLE_RINGS, IORING_REGISTER_ENABLE_RINGS);
+SAME(KERNEL_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS_UPDATE);
+SAME(KERNEL_UNREGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS);
+SAME(KERNEL_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_RING);
+SAME(KERNEL_UNREGISTER_PBUF_RING, IORING_UNREGISTER_PBUF_RING);
+SAME(sizeof(struct kernel_enter_arg), sizeof(struct io_uring_getevents_arg));
 SAME(KERNEL_SETUP_IOPOLL, IORING_SETUP_IOPOLL);
 SAME(KERNEL_SETUP_SQPOLL, IORING_SETUP_SQPOLL);
 SAME(KERNEL_SETUP_SQ_AFFINITY, IORING_SETUP_SQ_AFF);
@@ -122,38 +139,201 @@ static int limit_workers(struct io_uring *ring, const struct ringo_options *opti
 	return io_uring_register_iowq_aff(ring, sizeof(cpus), &cpus);
 }
 
+static uint32_t setup_flags(const struct ringo_options *options, bool shared)
+{
+	static const struct {
+		uint32_t ours, kernels;
+	} rows[] = {
+		{RINGO_SETUP_SQPOLL, KERNEL_SETUP_SQPOLL},
+		{RINGO_SETUP_IOPOLL, KERNEL_SETUP_IOPOLL},
+		{RINGO_SETUP_HYBRID_IOPOLL, KERNEL_SETUP_HYBRID_IOPOLL},
+		{RINGO_SETUP_COOP_TASKRUN, KERNEL_SETUP_COOP_TASKRUN},
+		{RINGO_SETUP_NO_SQARRAY, KERNEL_SETUP_NO_SQARRAY},
+	};
+	uint32_t flags = KERNEL_SETUP_SUBMIT_ALL | KERNEL_SETUP_CQSIZE | KERNEL_SETUP_CLAMP;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		flags |= options->setup & rows[i].ours ? rows[i].kernels : 0;
+	flags |= shared ? 0 : KERNEL_SETUP_SINGLE_ISSUER;
+	/* The kernel's thread that submits for SQPOLL works completions off as well. */
+	if (!(options->setup & (RINGO_SETUP_SQPOLL | RINGO_SETUP_COOP_TASKRUN)))
+		flags |= shared ? KERNEL_SETUP_COOP_TASKRUN : KERNEL_SETUP_DEFER_TASKRUN;
+	flags |= options->sq_cpu != 0 ? KERNEL_SETUP_SQ_AFFINITY : 0;
+	if (options->allowed != UINT64_MAX || options->setup & RINGO_SETUP_NO_SQARRAY)
+		flags |= KERNEL_SETUP_DISABLED;
+	return flags;
+}
+
+static int init_queues(struct uring *uring, const struct ringo_options *options, bool shared)
+{
+	struct io_uring_params params = {.flags = setup_flags(options, shared),
+					 .cq_entries = options->cq_entries,
+					 .sq_thread_idle = options->sq_idle_ms,
+					 .sq_thread_cpu =
+						 options->sq_cpu != 0 ? options->sq_cpu - 1 : 0};
+
+	return io_uring_queue_init_params(options->sq_entries, &uring->ring, &params);
+}
+
+/* The kernel refuses flags that it does not know, and does not say which: those of 6.1, which all
+ * rings have, or one that the options ask for. */
+static int why_refused(const struct ringo_options *options, bool shared)
+{
+	struct ringo_options plain = *options;
+	struct uring uring;
+	int ret;
+
+	plain.setup = plain.sq_cpu = 0;
+	memset(&uring, 0, sizeof(uring));
+	ret = init_queues(&uring, &plain, shared);
+	if (ret == 0)
+		io_uring_queue_exit(&uring.ring);
+	return ret == 0 ? -EINVAL : -ENOSYS;
+}
+
+/* The indices of the submission queue never change: entry i is at place i. liburing before 2.6 does
+ * not know of rings without them. It takes the start of the ring for their place, and has written
+ * them over its heads and tails: those are 0 as long as the ring is disabled. */
+static int fill_array(struct uring *uring)
+{
+	struct io_uring_sq *sq = &uring->ring.sq;
+	struct io_uring_cq *cq = &uring->ring.cq;
+	unsigned int entries = *sq->kring_entries;
+
+	if (uring->ring.flags & KERNEL_SETUP_NO_SQARRAY) {
+		uring->no_array = calloc(entries, sizeof(*uring->no_array));
+		sq->array = uring->no_array;
+		*sq->khead = *sq->ktail = *cq->khead = *cq->ktail = 0;
+	}
+	if (sq->array == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < entries; i++)
+		sq->array[i] = i;
+	return 0;
+}
+
+/* Entering by a registered descriptor is only an improvement, and a thread may have no more than 16
+ * of them. */
+static void choose_entry(struct uring *uring, const struct ringo_options *options, bool shared)
+{
+	uring->enter_fd = uring->ring.ring_fd;
+	if (!shared && io_uring_register_ring_fd(&uring->ring) == 1) {
+		uring->enter_fd = uring->ring.enter_ring_fd;
+		uring->enter_flags |= KERNEL_ENTER_REGISTERED_RING;
+	}
+	if (options->setup & RINGO_SETUP_NO_IOWAIT)
+		uring->enter_flags |= KERNEL_ENTER_NO_IOWAIT;
+}
+
+static int open_tables(struct uring *uring, const struct ringo_options *options)
+{
+	int ret = 0;
+
+	if (options->files > 0)
+		ret = io_uring_register_files_sparse(&uring->ring, options->files);
+	if (ret == 0 && options->buffers > 0)
+		ret = io_uring_register_buffers_sparse(&uring->ring, options->buffers);
+	return ret;
+}
+
+/* Opcodes that a ring needs for itself, and for ops to be cancelled and tried again. */
+#define OWN_OPCODES                                                                                \
+	(UINT64_C(1) << KERNEL_POLL_ADD | UINT64_C(1) << KERNEL_ASYNC_CANCEL |                     \
+	 UINT64_C(1) << KERNEL_TIMEOUT)
+
+static uint64_t allowed_opcodes(uint64_t codes)
+{
+	uint64_t opcodes = OWN_OPCODES;
+
+	for (int code = 0; code < RINGO_CODE_COUNT; code++)
+		if (codes >> code & 1)
+			opcodes |= UINT64_C(1) << op_rows[code].opcode | op_rows[code].also;
+	return opcodes;
+}
+
+/* liburing 2.3 declares functions for these two calls, but its shared library does not have them.
+ */
+static int call_register(struct uring *uring, unsigned int opcode, const void *arg,
+			 unsigned int count)
+{
+	return io_uring_register((unsigned int)uring->ring.ring_fd, opcode, arg, count);
+}
+
+/* After this the kernel refuses all that is not on the list, for good. */
+static int restrict_ring(struct uring *uring, const struct ringo_options *options)
+{
+	static const uint8_t calls[] = {KERNEL_REGISTER_BUFFERS_UPDATE, KERNEL_UNREGISTER_RING_FDS,
+					KERNEL_REGISTER_PBUF_RING, KERNEL_UNREGISTER_PBUF_RING};
+	struct io_uring_restriction list[KERNEL_OPCODE_COUNT + sizeof(calls) + 1];
+	uint64_t opcodes = allowed_opcodes(options->allowed) & uring->supported;
+	unsigned int count = 0;
+
+	memset(list, 0, sizeof(list));
+	for (uint8_t opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++) {
+		if (opcodes >> opcode & 1) {
+			list[count].opcode = IORING_RESTRICTION_SQE_OP;
+			list[count++].sqe_op = opcode;
+		}
+	}
+	for (size_t i = 0; i < sizeof(calls); i++) {
+		list[count].opcode = IORING_RESTRICTION_REGISTER_OP;
+		list[count++].register_op = calls[i];
+	}
+	list[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	list[count++].sqe_flags = KERNEL_SQE_FIXED_FILE | KERNEL_SQE_LINK | KERNEL_SQE_HARDLINK |
+				  KERNEL_SQE_ASYNC | KERNEL_SQE_BUFFER_SELECT |
+				  KERNEL_SQE_SKIP_SUCCESS;
+	return call_register(uring, KERNEL_REGISTER_RESTRICTIONS, list, count);
+}
+
+static int set_up(struct uring *uring, const struct ringo_options *options, bool shared)
+{
+	int ret = fill_array(uring);
+
+	if (ret == 0)
+		ret = probe_opcodes(uring);
+	/* A child that forks off would share the queues, and could upset them. */
+	if (ret == 0)
+		ret = io_uring_ring_dontfork(&uring->ring);
+	if (ret == 0 && options->setup & RINGO_SETUP_NO_IOWAIT &&
+	    !(uring->ring.features & KERNEL_FEATURE_NO_IOWAIT))
+		ret = -EINVAL;
+	if (ret == 0)
+		ret = limit_workers(&uring->ring, options);
+	if (ret == 0)
+		ret = open_tables(uring, options);
+	if (ret != 0)
+		return ret;
+	choose_entry(uring, options, shared);
+	if (options->allowed != UINT64_MAX)
+		ret = restrict_ring(uring, options);
+	if (ret == 0 && uring->ring.flags & KERNEL_SETUP_DISABLED)
+		ret = call_register(uring, KERNEL_REGISTER_ENABLE_RINGS, NULL, 0);
+	return ret;
+}
+
 static int uring_open(struct ring *ring, const struct ringo_options *options, bool shared)
 {
-	struct io_uring_params params = {.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-						  IORING_SETUP_CLAMP,
-					 .cq_entries = options->cq_entries};
 	struct uring *uring = calloc(1, sizeof(*uring));
+	uint32_t cq_entries;
 	int ret;
 
 	if (uring == NULL)
 		return -ENOMEM;
-	params.flags |= shared ? IORING_SETUP_COOP_TASKRUN
-			       : IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-	ret = io_uring_queue_init_params(options->sq_entries, &uring->ring, &params);
+	ret = init_queues(uring, options, shared);
 	if (ret != 0) {
 		free(uring);
-		/* The flags are those of 6.1: an older kernel does not know them. */
-		return ret == -EINVAL ? -ENOSYS : ret;
+		return ret == -EINVAL ? why_refused(options, shared) : ret;
 	}
 	ring->backend_state = uring;
+	ring->unwatched = options->setup & RINGO_SETUP_IOPOLL;
 	/* Room is left for the doorbell and for cancels. */
-	ring->bounded_limit = params.cq_entries > 4 ? params.cq_entries - 4 : 1;
-	ring->chain_limit =
-		params.sq_entries < ring->bounded_limit ? params.sq_entries : ring->bounded_limit;
-	ret = probe_opcodes(uring);
-	if (ret != 0)
-		return ret;
-	/* Only an improvement, and a thread may have no more than 16 of them. */
-	if (!shared)
-		(void)io_uring_register_ring_fd(&uring->ring);
-	/* A child that forks off would share the queues, and could upset them. */
-	ret = io_uring_ring_dontfork(&uring->ring);
-	return ret == 0 ? limit_workers(&uring->ring, options) : ret;
+	cq_entries = *uring->ring.cq.kring_entries;
+	ring->bounded_limit = cq_entries > 4 ? cq_entries - 4 : 1;
+	ring->chain_limit = *uring->ring.sq.kring_entries;
+	if (ring->chain_limit > ring->bounded_limit)
+		ring->chain_limit = ring->bounded_limit;
+	return set_up(uring, options, shared);
 }
 
 static void uring_close(struct ring *ring)
@@ -164,6 +344,7 @@ static void uring_close(struct ring *ring)
 		io_uring_unregister_buf_ring(&uring->ring, BUFFER_GROUP);
 	io_uring_queue_exit(&uring->ring);
 	memory_unmap(uring->buffers, uring->buffers_size);
+	free(uring->no_array);
 	free(uring);
 	ring->backend_state = NULL;
 }
@@ -192,7 +373,7 @@ static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_da
 	sqe->len = hop->len;
 	sqe->rw_flags = (int)hop->op_flags;
 	sqe->user_data = user_data;
-	sqe->buf_group = BUFFER_GROUP;
+	sqe->buf_group = hop->buffer;
 	sqe->splice_fd_in = hop->splice_fd_in;
 	return 0;
 }
@@ -204,27 +385,64 @@ static bool uring_has_overflowed(const struct uring *uring)
 	return IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW;
 }
 
+/* Makes visible to the kernel what was queued; returns how much it has to take: with SQPOLL only
+ * what is new, since the rest is on its way. */
+static unsigned int flush(struct uring *uring)
+{
+	struct io_uring_sq *sq = &uring->ring.sq;
+	unsigned int fresh = sq->sqe_tail - sq->sqe_head;
+
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+	if (uring->ring.flags & KERNEL_SETUP_SQPOLL)
+		return fresh;
+	return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+/* With SQPOLL the kernel's thread submits: it has to be woken when it sleeps (the barrier is that
+ * of io_uring_setup(2)), and waited for when it is behind with a full queue. True when there is
+ * nothing else to enter the kernel for. */
+static bool poller_needs_nothing(struct uring *uring, uint32_t wait_count, uint32_t *flags)
+{
+	struct io_uring_sq *sq = &uring->ring.sq;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (IO_URING_READ_ONCE(*sq->kflags) & IORING_SQ_NEED_WAKEUP)
+		*flags |= KERNEL_ENTER_SQ_WAKEUP;
+	if (io_uring_sq_space_left(&uring->ring) == 0)
+		*flags |= KERNEL_ENTER_SQ_WAIT;
+	return wait_count == 0 && !uring_has_overflowed(uring) &&
+	       !(*flags & (KERNEL_ENTER_SQ_WAKEUP | KERNEL_ENTER_SQ_WAIT));
+}
+
+/* One io_uring_enter(2) that submits and waits; how many requests it took, or -errno. */
+static int enter(struct uring *uring, uint32_t wait_count, int64_t timeout_ns)
+{
+	unsigned int submit = flush(uring);
+	uint32_t flags = uring->enter_flags | KERNEL_ENTER_GETEVENTS | KERNEL_ENTER_EXT_ARG;
+	struct kernel_timespec timeout = {.seconds = timeout_ns / 1000000000,
+					  .nanoseconds = timeout_ns % 1000000000};
+	struct kernel_enter_arg arg = {.signal_mask_size = _NSIG / 8};
+
+	if (uring->ring.flags & KERNEL_SETUP_SQPOLL &&
+	    poller_needs_nothing(uring, wait_count, &flags))
+		return (int)submit;
+	if (wait_count > 0 && timeout_ns >= 0)
+		arg.timespec = (uintptr_t)&timeout;
+	return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count, flags,
+			       (sigset_t *)&arg, sizeof(arg));
+}
+
 static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
 	struct uring *uring = ring->backend_state;
-	struct __kernel_timespec timeout;
-	struct io_uring_cqe *cqe;
 	int ret;
 
 	if (uring_has_overflowed(uring)) {
 		count_up(&ring->stats.overflows, 1);
 		wait_count = 0;
 	}
-	if (wait_count == 0) {
-		ret = io_uring_submit_and_get_events(&uring->ring);
-	} else if (timeout_ns < 0) {
-		ret = io_uring_submit_and_wait(&uring->ring, wait_count);
-	} else {
-		timeout = (struct __kernel_timespec){.tv_sec = timeout_ns / 1000000000,
-						     .tv_nsec = timeout_ns % 1000000000};
-		ret = io_uring_submit_and_wait_timeout(&uring->ring, &cqe, wait_count, &timeout,
-						       NULL);
-	}
+	ret = enter(uring, wait_count, timeout_ns);
 	switch (ret) {
 	case -EINTR: /* a signal: what was not submitted stays queued */
 	case -ETIME:
@@ -309,6 +527,14 @@ static void uring_provide_buffer(struct ring *ring, uint32_t id)
 	io_uring_buf_ring_advance(uring->buffers, 1);
 }
 
+static int uring_update_buffers(struct ring *ring, uint32_t first, const struct iovec *buffers,
+				uint32_t count)
+{
+	struct uring *uring = ring->backend_state;
+
+	return io_uring_register_buffers_update_tag(&uring->ring, first, buffers, NULL, count);
+}
+
 /* Before 2.4 liburing's headers do not tell. */
 #ifdef IO_URING_VERSION_MAJOR
 #define TEXT_OF(number) #number
@@ -340,4 +566,5 @@ const struct backend backend_uring = {
 	.describe = uring_describe,
 	.register_buffers = uring_register_buffers,
 	.provide_buffer = uring_provide_buffer,
+	.update_buffers = uring_update_buffers,
 };

@@ -85,6 +85,16 @@ static inline void skip_program(const char *why)
 	_exit(77);
 }
 
+/* For programs about what only a ring can do. Called first. */
+static inline void need_ring(void)
+{
+	struct ringo_features features;
+
+	must(ringo_probe(&features) == 0);
+	if (chosen_backend() == RINGO_BACKEND_THREADS || features.uring_error != 0)
+		skip_program("ring only");
+}
+
 static inline void nap_ms(long ms)
 {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};

@@ -62,12 +62,14 @@ static void test_probe(void **state)
 static void test_names_and_kernels(void **state)
 {
 	static const char *const names[] = {
-		"nop",      "openat2",       "read",     "write",       "fsync",        "statx",
-		"close",    "renameat",      "unlinkat", "splice",      "pipe",         "poll",
-		"timeout",  "cancel",        "accept",   "recv",        "send",         "sendmsg",
-		"shutdown", "return_buffer", "readfile", "writefile",   "sendfile",     "readv",
-		"writev",   "fallocate",     "fadvise",  "ftruncate",   "socket",       "bind",
-		"listen",   "connect",       "recvmsg",  "poll_update", "link_timeout",
+		"nop",          "openat2",        "read",       "write",       "fsync",
+		"statx",        "close",          "renameat",   "unlinkat",    "splice",
+		"pipe",         "poll",           "timeout",    "cancel",      "accept",
+		"recv",         "send",           "sendmsg",    "shutdown",    "return_buffer",
+		"readfile",     "writefile",      "sendfile",   "readv",       "writev",
+		"fallocate",    "fadvise",        "ftruncate",  "socket",      "bind",
+		"listen",       "connect",        "recvmsg",    "poll_update", "link_timeout",
+		"files_update", "buffers_update", "install_fd",
 	};
 
 	(void)state;

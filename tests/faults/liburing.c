@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The calls of liburing that enter the kernel, which a signal or want of memory can fail. */
+/* The call of liburing that enters the kernel, which a signal or want of memory can fail. */
 #include "faults.h"
 
-struct io_uring;
-int __real_io_uring_submit_and_wait(struct io_uring *, unsigned int);
-int __wrap_io_uring_submit_and_wait(struct io_uring *, unsigned int);
-int __real_io_uring_submit_and_get_events(struct io_uring *);
-int __wrap_io_uring_submit_and_get_events(struct io_uring *);
+#include <signal.h>
+#include <stddef.h>
 
-static int submit_error(void)
+int __real_io_uring_enter2(unsigned int fd, unsigned int submit, unsigned int wait,
+			   unsigned int flags, sigset_t *argument, size_t size);
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int submit, unsigned int wait,
+			   unsigned int flags, sigset_t *argument, size_t size);
+
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int submit, unsigned int wait,
+			   unsigned int flags, sigset_t *argument, size_t size)
 {
 	static const int errors[] = {-EINTR, -EAGAIN, -EBUSY};
 
-	return fault_strikes(FAULT_SKIPPED) ? errors[fault_random(3)] : 0;
-}
-
-int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int count)
-{
-	int error = submit_error();
-
-	return error != 0 ? error : __real_io_uring_submit_and_wait(ring, count);
-}
-
-int __wrap_io_uring_submit_and_get_events(struct io_uring *ring)
-{
-	int error = submit_error();
-
-	return error != 0 ? error : __real_io_uring_submit_and_get_events(ring);
+	if (fault_strikes(FAULT_SKIPPED))
+		return errors[fault_random(3)];
+	return __real_io_uring_enter2(fd, submit, wait, flags, argument, size);
 }

@@ -36,6 +36,7 @@ struct hop {
 	uint64_t off;         /* or addr2 */
 	int32_t splice_fd_in; /* or file_index */
 	uint16_t buffer;      /* buf_index or buf_group */
+	uint64_t addr3;
 };
 
 enum slot_state {
@@ -54,6 +55,13 @@ enum step {
 	STEP_YIELD,  /* go on in the next turn */
 	STEP_PARK,   /* go on when a provided buffer is there */
 };
+
+/* Beside a provided buffer's id: the kernel goes on to fill it (an incremental one). */
+#define BUFFER_KEPT (1 << 16)
+#define BUFFER_ID(buffer) ((uint32_t)(buffer)&0xffff)
+
+/* A result whose user_data has this bit is a message of another ring. */
+#define TOKEN_MESSAGE (UINT64_C(1) << 63)
 
 #define NO_SLOT UINT32_MAX
 
@@ -162,8 +170,10 @@ struct backend {
 	void (*reap)(struct ring *, uint32_t limit);
 	bool (*supports)(const struct ring *, uint8_t opcode);
 	void (*describe)(const struct ring *, struct ringo_features *);
-	int (*register_buffers)(struct ring *, uint32_t count, uint32_t size);
-	void (*provide_buffer)(struct ring *, uint32_t id);
+	/* Makes a group known; -EOPNOTSUPP when it cannot be incremental. */
+	int (*register_buffers)(struct ring *, uint16_t group, bool incremental);
+	void (*provide_buffer)(struct ring *, uint16_t group, uint32_t id);
+	int (*descriptor)(const struct ring *); /* for other rings to send to */
 	/* Registered buffers; NULL: has none. */
 	int (*update_buffers)(struct ring *, uint32_t first, const struct iovec *, uint32_t count);
 };
@@ -174,6 +184,19 @@ extern const struct backend backend_threads;
 struct slot_list {
 	uint32_t head;
 	uint32_t tail;
+};
+
+/* Provided buffers of one size; see buffers.c. */
+struct buffers {
+	unsigned char *base;
+	uint32_t count;
+	uint32_t size;
+	bool *lent; /* to the caller, by id */
+	uint32_t lent_count;
+	void *shared; /* the backend's: the kernel's ring of buffers, or a stack of ids */
+	size_t shared_size;
+	uint32_t stacked;        /* ids on the stack */
+	struct slot_list parked; /* receives that wait for one */
 };
 
 struct transfer_list {
@@ -205,7 +228,6 @@ struct ring {
 	uint32_t own_in_use;
 	uint32_t reserve;
 	struct slot_list ready;
-	struct slot_list parked;
 	struct slot_list yielded;
 
 	struct chain chains[2]; /* by `own`: of posted ops, and of those that deliver gave */
@@ -224,13 +246,7 @@ struct ring {
 	uint32_t completion_capacity;
 	uint32_t ended_posted; /* posted ops ended since the last delivery */
 
-	struct buffers {
-		unsigned char *base;
-		uint32_t count;
-		uint32_t size;
-		bool *lent; /* to the caller, by id */
-		uint32_t lent_count;
-	} receive;
+	struct buffers groups[RINGO_BUFFER_GROUPS];
 	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
@@ -285,6 +301,7 @@ void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t 
 void slot_finish(struct ring *ring, struct slot *slot);
 bool slot_succeeded(const struct slot *slot);
 bool hop_is_bounded(const struct slot *slot);
+short hop_retry_events(const struct slot *slot);
 void ring_refuse(struct ring *ring, const struct ringo_op *op, bool own, int error);
 uint64_t slot_token(const struct ring *ring, const struct slot *slot);
 struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
@@ -376,8 +393,9 @@ bool plain_open_waits(const struct hop *hop, int32_t result);
 /* buffers.c */
 int buffers_open(struct ring *ring, const struct ringo_options *options);
 void buffers_close(struct ring *ring);
-void buffers_lend(struct ring *ring, uint32_t id);
-int buffers_return(struct ring *ring, uint32_t id);
+int buffers_add(struct ring *ring, const struct ringo_buffer_group *group);
+void buffers_lend(struct ring *ring, uint16_t group, uint32_t id);
+int buffers_return(struct ring *ring, uint64_t group, uint32_t id);
 void *memory_map(size_t size);
 void memory_unmap(void *memory, size_t size);
 

@@ -129,6 +129,21 @@ enum {
 	KERNEL_UNREGISTER_PBUF_RING = 23,
 };
 
+/* IORING_CQE_F_BUF_MORE: the kernel goes on to fill the buffer. IOU_PBUF_RING_INC: so it does. */
+enum {
+	KERNEL_CQE_BUFFER_MORE = 1 << 4,     /* 6.12 */
+	KERNEL_BUFFERS_INCREMENTAL = 1 << 1, /* 6.12 */
+};
+
+/* struct io_uring_buf_reg */
+struct kernel_buffer_group {
+	uint64_t address;
+	uint32_t entries;
+	uint16_t group;
+	uint16_t flags;
+	uint64_t reserved[3];
+};
+
 /* struct io_uring_getevents_arg */
 struct kernel_enter_arg {
 	uint64_t signal_mask;

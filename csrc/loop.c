@@ -201,7 +201,7 @@ static void take_in(struct ringo_loop *loop, const struct ringo_op *op, bool own
 		loop->cancels[loop->cancel_count++] = *op;
 		return;
 	case RINGO_RETURN_BUFFER:
-		(void)buffers_return(&loop->ring, op->argument);
+		(void)buffers_return(&loop->ring, op->argument2, op->argument);
 		return;
 	default:
 		ring_start(&loop->ring, op, own);
@@ -466,7 +466,30 @@ enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why)
 
 uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size)
 {
-	*base = loop->ring.receive.base;
-	*size = loop->ring.receive.size;
-	return loop->ring.receive.count;
+	return ringo_loop_group(loop, 0, base, size);
+}
+
+uint32_t ringo_loop_group(const struct ringo_loop *loop, uint32_t id, unsigned char **base,
+			  uint32_t *size)
+{
+	static const struct buffers none;
+	const struct buffers *group = id < RINGO_BUFFER_GROUPS ? &loop->ring.groups[id] : &none;
+
+	*base = group->base;
+	*size = group->size;
+	return group->count;
+}
+
+int ringo_loop_add_group(struct ringo_loop *loop, const struct ringo_buffer_group *group)
+{
+	if (loop->thread != (pid_t)syscall(SYS_gettid))
+		return -EXDEV;
+	return buffers_add(&loop->ring, group);
+}
+
+int ringo_loop_descriptor(const struct ringo_loop *loop)
+{
+	const struct backend *backend = loop->ring.backend;
+
+	return backend->descriptor == NULL ? -EOPNOTSUPP : backend->descriptor(&loop->ring);
 }

@@ -109,6 +109,14 @@ const struct op_row op_rows[RINGO_CODE_COUNT] = {
 		.start = buffers_update_start, .advance = once_advance},
 	[RINGO_INSTALL_FD] = {"install_fd", "6.8", KERNEL_FIXED_FD_INSTALL, .flags = ORDER,
 		.start = install_fd_start, .advance = once_advance},
+	[RINGO_SEND_ZC] = {"send_zc", "6.0", KERNEL_SEND_ZC, .unlinkable = true,
+		.flags = LINK_FLAGS | RINGO_ASYNC | RINGO_FIXED_FILE | RINGO_FIXED_BUFFER | RINGO_POLL_FIRST,
+		.start = sendzc_start, .advance = sendzc_advance},
+	[RINGO_SENDMSG_ZC] = {"sendmsg_zc", "6.1", KERNEL_SENDMSG_ZC, .unlinkable = true,
+		.flags = LINK_FLAGS | RINGO_ASYNC | RINGO_FIXED_FILE | RINGO_POLL_FIRST,
+		.start = sendzc_start, .advance = sendzc_advance},
+	[RINGO_MESSAGE_RING] = {"message_ring", "5.18", KERNEL_MSG_RING, .flags = ORDER,
+		.start = message_start, .advance = once_advance},
 };
 /* clang-format on */
 

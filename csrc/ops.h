@@ -65,6 +65,8 @@ OP_FUNCTIONS(accept);
 OP_FUNCTIONS(recv);
 OP_FUNCTIONS(recvmsg);
 OP_FUNCTIONS(sendmsg);
+OP_FUNCTIONS(sendzc);
+enum step message_start(struct ring *ring, struct slot *slot);
 
 /* ops_waits.c */
 enum step nop_start(struct ring *ring, struct slot *slot);

@@ -99,6 +99,68 @@ enum step sendmsg_advance(struct ring *ring, struct slot *slot, int32_t result, 
 	return STEP_SUBMIT;
 }
 
+/* SEND_ZC, SENDMSG_ZC: one request with two results. The first says how much went, or why not; with
+ * the second, which the kernel gives in either case, the memory is free. That the kernel tells
+ * whether it has copied is since Linux 6.2. */
+
+enum { ZC_SENDING, ZC_NOTIFYING };
+#define ZC_COPIED INT32_MIN /* IORING_NOTIF_USAGE_ZC_COPIED, as a result */
+
+enum step sendzc_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+	bool message = op->code == RINGO_SENDMSG_ZC;
+
+	(void)ring;
+	if (!message && op->length > HOP_LENGTH_MAX)
+		return step_done(slot, -EINVAL);
+	slot->hop = (struct hop){.opcode = op_rows[op->code].opcode,
+				 .ioprio = KERNEL_SEND_ZC_REPORT_USAGE,
+				 .fd = op->fd,
+				 .addr = op->address,
+				 .len = message ? 1 : (uint32_t)op->length,
+				 .op_flags = op->argument | MSG_NOSIGNAL | MSG_WAITALL};
+	slot->hop.ioprio |= op->flags & RINGO_POLL_FIRST ? KERNEL_POLL_FIRST : 0;
+	slot->hop.ioprio |= op->flags & RINGO_FIXED_BUFFER ? KERNEL_SEND_FIXED_BUFFER : 0;
+	return hop_set_buffer(slot, slot->hop.opcode) == 0 ? STEP_SUBMIT : step_done(slot, -EINVAL);
+}
+
+/* What failed and has been notified of may have to be tried again. */
+static enum step end_sendzc(struct slot *slot, int32_t result)
+{
+	if (result == -EINTR && !slot->cancelled)
+		return STEP_SUBMIT;
+	if (result == -EAGAIN && hop_retry_events(slot) != 0) {
+		slot->polling = true;
+		return STEP_SUBMIT;
+	}
+	return step_done(slot, result);
+}
+
+enum step sendzc_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
+			 int32_t buffer)
+{
+	(void)buffer;
+	if (more) {
+		slot->phase = ZC_NOTIFYING;
+		slot->done = result;
+		if (result >= 0 && !ring->reports_all)
+			ring_emit(ring, slot->op.user_data, result, RINGO_MORE, 0);
+		return STEP_DONE;
+	}
+	if (slot->phase == ZC_SENDING) { /* nothing was sent that could be notified of */
+		if (result != -EINVAL || !(slot->hop.ioprio & KERNEL_SEND_ZC_REPORT_USAGE))
+			return step_done(slot, result);
+		slot->hop.ioprio &= (uint16_t)~KERNEL_SEND_ZC_REPORT_USAGE;
+		return STEP_SUBMIT;
+	}
+	slot->phase = ZC_SENDING;
+	if (slot->done < 0)
+		return end_sendzc(slot, (int32_t)slot->done);
+	slot->flags = RINGO_NOTIFIED | (result == ZC_COPIED ? RINGO_COPIED : 0);
+	return step_done(slot, slot->done);
+}
+
 /* ACCEPT */
 
 enum { ACCEPT_PAUSE_NS = 20 * 1000 * 1000 };
@@ -176,12 +238,12 @@ enum step accept_advance(struct ring *ring, struct slot *slot, int32_t result, b
 /* RECV, RECVMSG: a message from a multishot RECVMSG lies in the provided buffer, behind a struct
  * ringo_message. */
 
-/* Into a provided buffer, or not; many only into those. */
+/* Into a provided buffer of a group that is there, or not; many only into those. */
 static bool receives_well(const struct ring *ring, const struct ringo_op *op)
 {
-	bool select = op->flags & RINGO_BUFFER_SELECT;
-
-	return select ? ring->receive.count > 0 : !(op->flags & RINGO_MULTISHOT);
+	if (!(op->flags & RINGO_BUFFER_SELECT))
+		return !(op->flags & RINGO_MULTISHOT);
+	return op->argument2 < RINGO_BUFFER_GROUPS && ring->groups[op->argument2].count > 0;
 }
 
 static enum step submit_receive(struct slot *slot, struct hop hop)
@@ -192,6 +254,7 @@ static enum step submit_receive(struct slot *slot, struct hop hop)
 	hop.fd = op->fd;
 	hop.op_flags = op->argument;
 	hop.sqe_flags = op->flags & RINGO_BUFFER_SELECT ? KERNEL_SQE_BUFFER_SELECT : 0;
+	hop.buffer = op->flags & RINGO_BUFFER_SELECT ? (uint16_t)op->argument2 : 0;
 	hop.ioprio = op->flags & RINGO_MULTISHOT ? KERNEL_RECV_MULTISHOT : 0;
 	hop.ioprio |= op->flags & RINGO_POLL_FIRST ? KERNEL_POLL_FIRST : 0;
 	slot->hop = hop;
@@ -222,6 +285,17 @@ enum step recvmsg_start(struct ring *ring, struct slot *slot)
 	return submit_receive(slot, (struct hop){.addr = op->address, .len = 1});
 }
 
+static uint32_t buffer_flags(int32_t buffer)
+{
+	return buffer & BUFFER_KEPT ? RINGO_BUFFER | RINGO_BUFFER_MORE : RINGO_BUFFER;
+}
+
+static void give_buffer(struct slot *slot, int32_t buffer)
+{
+	slot->flags = buffer_flags(buffer);
+	slot->extra = (int32_t)BUFFER_ID(buffer);
+}
+
 enum step recv_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
 		       int32_t buffer)
 {
@@ -232,15 +306,14 @@ enum step recv_advance(struct ring *ring, struct slot *slot, int32_t result, boo
 		return STEP_PARK;
 	}
 	if (result > 0 && multishot) {
-		ring_emit(ring, slot->op.user_data, result, RINGO_MORE | RINGO_BUFFER, buffer);
+		ring_emit(ring, slot->op.user_data, result, RINGO_MORE | buffer_flags(buffer),
+			  (int32_t)BUFFER_ID(buffer));
 		return more ? STEP_DONE : STEP_SUBMIT;
 	}
 	if (buffer >= 0 && result <= 0)
-		buffers_return(ring, (uint32_t)buffer);
-	else if (buffer >= 0) {
-		slot->flags = RINGO_BUFFER;
-		slot->extra = buffer;
-	}
+		(void)buffers_return(ring, slot->hop.buffer, BUFFER_ID(buffer));
+	else if (buffer >= 0)
+		give_buffer(slot, buffer);
 	return step_done(slot, result);
 }
 
@@ -249,15 +322,42 @@ enum step recv_advance(struct ring *ring, struct slot *slot, int32_t result, boo
 enum step recvmsg_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
 			  int32_t buffer)
 {
+	const struct buffers *group = &ring->groups[slot->hop.buffer];
+
 	if (buffer >= 0 && result > 0 && !more) {
 		const struct ringo_message *message =
-			(const void *)(ring->receive.base + (size_t)buffer * ring->receive.size);
+			(const void *)(group->base + (size_t)BUFFER_ID(buffer) * group->size);
 
 		if (message->payload_length == 0) {
-			slot->flags = RINGO_BUFFER;
-			slot->extra = buffer;
+			give_buffer(slot, buffer);
 			return step_done(slot, result);
 		}
 	}
 	return recv_advance(ring, slot, result, more, buffer);
+}
+
+/* MESSAGE */
+
+enum step message_start(struct ring *ring, struct slot *slot)
+{
+	const struct ringo_op *op = &slot->op;
+	bool descriptor = op->argument == RINGO_MESSAGE_FILE;
+
+	(void)ring;
+	if (op->argument > RINGO_MESSAGE_FILE || op->argument2 & TOKEN_MESSAGE ||
+	    (descriptor ? op->offset < 0 || op->offset > INT32_MAX || op->fd2 < -1
+			: op->length > INT32_MAX))
+		return step_done(slot, -EINVAL);
+	slot->hop =
+		(struct hop){.opcode = KERNEL_MSG_RING,
+			     .fd = op->fd,
+			     .addr = descriptor ? KERNEL_MESSAGE_DESCRIPTOR : KERNEL_MESSAGE_DATA,
+			     .len = descriptor ? 0 : (uint32_t)op->length,
+			     .off = op->argument2 | TOKEN_MESSAGE};
+	if (descriptor) {
+		slot->hop.addr3 = (uint64_t)op->offset;
+		slot->hop.splice_fd_in =
+			op->fd2 == -1 ? (int32_t)KERNEL_FILE_INDEX_ALLOCATE : op->fd2 + 1;
+	}
+	return STEP_SUBMIT;
 }

@@ -46,8 +46,9 @@ static int slots_open(struct ring *ring, const struct ringo_options *options, bo
 	 * result reaped gives at most data and an end. */
 	ring->completion_capacity = 4 * ring->slot_count + OUTBOX_CAPACITY + 2 * REAP_LIMIT;
 	ring->free_head = NO_SLOT;
-	ring->ready = ring->parked = ring->yielded =
-		(struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};
+	ring->ready = ring->yielded = (struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};
+	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++)
+		ring->groups[group].parked = ring->ready;
 	ring->slots = memory_map(ring->slot_count * sizeof(*ring->slots));
 	ring->user_data = memory_map(ring->slot_count * sizeof(*ring->user_data));
 	ring->completions = memory_map(ring->completion_capacity * sizeof(*ring->completions));

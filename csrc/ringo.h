@@ -74,11 +74,11 @@ struct ringo_batch;
  *   TIMEOUT         -       -         times    -       -       -           -         nanoseconds
  *   CANCEL          any     -         -        -       -       how         -         user_data
  *   ACCEPT          socket  sockaddr  limit    -       -       SOCK_*      its size* -
- *   RECV            socket  data      bytes    -       -       MSG_*       -         -
+ *   RECV            socket  data      bytes    -       -       MSG_*       -         group
  *   SEND            socket  data      bytes    -       -       MSG_*       -         -
  *   SENDMSG         socket  msghdr    -        -       -       MSG_*       -         -
  *   SHUTDOWN        socket  -         -        -       -       SHUT_*      -         -
- *   RETURN_BUFFER   -       -         -        -       -       buffer id   -         -
+ *   RETURN_BUFFER   -       -         -        -       -       buffer id   -         group
  *   READFILE        dir     path      capacity -       -       O_* flags   data      -
  *   WRITEFILE       dir     path      bytes    -       -       how         data      permissions
  *   SENDFILE        file    header    bytes    where   socket  how         -         header bytes
@@ -91,12 +91,15 @@ struct ringo_batch;
  *   BIND            socket  sockaddr  its size -       -       -           -         -
  *   LISTEN          socket  -         -        -       -       backlog     -         -
  *   CONNECT         socket  sockaddr  its size -       -       -           -         -
- *   RECVMSG         socket  msghdr    -        -       -       MSG_*       -         -
+ *   RECVMSG         socket  msghdr    -        -       -       MSG_*       -         group
  *   POLL_UPDATE     -       -         -        -       -       POLL*       -         user_data
  *   LINK_TIMEOUT    -       -         -        -       -       -           -         nanoseconds
  *   FILES_UPDATE    -       int32[]   number   first   -       -           -         -
  *   BUFFERS_UPDATE  -       iovec     number   first   -       -           -         -
  *   INSTALL_FD      index   -         -        -       -       O_CLOEXEC   -         -
+ *   SEND_ZC         socket  data      bytes    -       -       MSG_*       -         -
+ *   SENDMSG_ZC      socket  msghdr    -        -       -       MSG_*       -         -
+ *   MESSAGE_RING    ring    -         result   from    to      what        -         user_data
  *
  * Results beyond the syscall's own:
  *   READ       a read at an offset goes on until `length` bytes or the end of the file; one at -1
@@ -122,6 +125,15 @@ struct ringo_batch;
  *              by itself after a pause. With a limit > 0 it takes no more connections than that
  *              from the backlog; the last one is the final completion.
  *   RETURN_BUFFER has no completion at all.
+ *   SEND_ZC, SENDMSG_ZC  one request, which may be short, and no copy where the kernel and the
+ * device can do without: a completion with RINGO_MORE says how much went. The memory is free with
+ * the second, which has RINGO_NOTIFIED and the same result; with RINGO_COPIED the kernel has copied
+ * after all (since 6.2 it tells). A batch reports the second alone, and so does an op that failed.
+ * Ring only. MESSAGE_RING  leaves a completion with RINGO_MESSAGE at another loop, whose
+ *              ringo_loop_descriptor is `fd`: user_data (below 2^63) and result are the op's
+ *              argument2 and length. With RINGO_MESSAGE_FILE the file in place `offset` of this
+ *              ring's table goes to place fd2 of the other one's, or with -1 to a free one: the
+ *              place is the result, and the completion's. Ring only.
  *   READFILE   bytes read, file closed; when the capacity was filled the file stays open, its
  *              descriptor is in `extra` and the completion has RINGO_FILE_OPEN: there may be more.
  *   WRITEFILE  bytes written. The path must be in writable memory: while the op runs the core
@@ -168,6 +180,9 @@ enum ringo_code {
 	RINGO_FILES_UPDATE,
 	RINGO_BUFFERS_UPDATE,
 	RINGO_INSTALL_FD,
+	RINGO_SEND_ZC,
+	RINGO_SENDMSG_ZC,
+	RINGO_MESSAGE_RING,
 	RINGO_CODE_COUNT
 };
 
@@ -226,6 +241,12 @@ enum {
  *   CLOSE           with RINGO_FIXED_FILE empties the place.
  */
 
+/* `argument` of MESSAGE_RING. */
+enum {
+	RINGO_MESSAGE_DATA = 0,
+	RINGO_MESSAGE_FILE = 1,
+};
+
 /* `argument` of CANCEL. */
 enum {
 	RINGO_CANCEL_USER_DATA = 0, /* ops whose user_data equals argument2 */
@@ -273,6 +294,12 @@ enum {
 	RINGO_BUFFER = 1 << 1,    /* `extra` is the id of a provided buffer, now the caller's */
 	RINGO_FILE_OPEN = 1 << 2, /* READFILE: `extra` is the open file, now the caller's */
 	RINGO_SKIPPED = 1 << 3,   /* SKIP_SUCCESS of a batch: it succeeded, `result` says nothing */
+	RINGO_NOTIFIED = 1 << 4,  /* SEND_ZC: the memory is the caller's again */
+	RINGO_COPIED = 1 << 5,    /* ... for the kernel has copied the data */
+	RINGO_MESSAGE = 1 << 6,   /* of no op of this loop: what another one sent */
+	RINGO_BUFFER_MORE = 1 << 7, /* with RINGO_BUFFER: an incremental one, of which the next
+				     * completion that names it shows what follows; it is the
+				     * caller's with the first completion without this */
 };
 
 struct ringo_completion {
@@ -463,6 +490,31 @@ enum ringo_backend ringo_loop_backend(const struct ringo_loop *loop, int *why);
 
 /* The memory of the provided buffers: id i begins at base + i * size. Returns their number. */
 uint32_t ringo_loop_buffers(const struct ringo_loop *loop, unsigned char **base, uint32_t *size);
+
+/*
+ * More provided buffers, in groups; those of the options are group 0. By the loop's thread, before
+ * it runs the loop or in deliver. -EEXIST the group is there; -EINVAL out of range; -ENOMEM;
+ * -EXDEV another thread; -EOPNOTSUPP the kernel knows no incremental ones (before 6.12, or no
+ * ring).
+ */
+#define RINGO_BUFFER_GROUPS 16
+#define RINGO_BUFFERS_INCREMENTAL 1u /* several receives fill a buffer, one after another */
+
+struct ringo_buffer_group {
+	uint32_t id;    /* below RINGO_BUFFER_GROUPS */
+	uint32_t count; /* a power of two to 32768 */
+	uint32_t size;  /* bytes of each, 64 to 1 MiB */
+	uint32_t flags; /* RINGO_BUFFERS_* */
+};
+
+int ringo_loop_add_group(struct ringo_loop *loop, const struct ringo_buffer_group *group);
+
+/* As ringo_loop_buffers, of any group; 0 when it is not there. */
+uint32_t ringo_loop_group(const struct ringo_loop *loop, uint32_t id, unsigned char **base,
+			  uint32_t *size);
+
+/* What MESSAGE_RING of other loops sends to; -EOPNOTSUPP without a ring. Any thread. */
+int ringo_loop_descriptor(const struct ringo_loop *loop);
 
 /* Opens a batch; options as for a loop, but no provided buffers. */
 int ringo_batch_open(const struct ringo_options *options, struct ringo_batch **batch);

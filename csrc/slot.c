@@ -96,7 +96,7 @@ bool slot_leave_list(struct ring *ring, struct slot *slot)
 		list_remove(ring, &ring->ready, slot);
 		return true;
 	case SLOT_PARKED:
-		list_remove(ring, &ring->parked, slot);
+		list_remove(ring, &ring->groups[slot->hop.buffer].parked, slot);
 		return true;
 	case SLOT_YIELDED:
 		list_remove(ring, &ring->yielded, slot);
@@ -141,7 +141,8 @@ struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
 		index = ring->slot_touched++;
 		slot = &ring->slots[index];
 	}
-	if (++slot->generation == 0)
+	slot->generation = (slot->generation + 1) & (UINT32_MAX >> 1); /* see TOKEN_MESSAGE */
+	if (slot->generation == 0)
 		slot->generation = 1;
 	slot->op = *op;
 	slot->began_ns = ring->now_ns;
@@ -220,6 +221,7 @@ bool hop_is_bounded(const struct slot *slot)
 	case KERNEL_LINK_TIMEOUT:
 	case KERNEL_FILES_UPDATE:
 	case KERNEL_FIXED_FD_INSTALL:
+	case KERNEL_MSG_RING:
 		return true;
 	case KERNEL_READ:
 	case KERNEL_READV:
@@ -236,7 +238,7 @@ bool hop_is_bounded(const struct slot *slot)
 }
 
 /* What to wait for before the hop that was refused with EAGAIN is tried again; 0: report it. */
-static short hop_retry_events(const struct slot *slot)
+short hop_retry_events(const struct slot *slot)
 {
 	const struct hop *hop = &slot->hop;
 
@@ -247,6 +249,8 @@ static short hop_retry_events(const struct slot *slot)
 		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLIN;
 	case KERNEL_SEND:
 	case KERNEL_SENDMSG:
+	case KERNEL_SEND_ZC:
+	case KERNEL_SENDMSG_ZC:
 		return hop->op_flags & MSG_DONTWAIT ? 0 : POLLOUT;
 	case KERNEL_READ:
 	case KERNEL_READV:
@@ -316,7 +320,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 		return;
 	case STEP_PARK:
 		slot_set_state(slot, SLOT_PARKED);
-		list_append(ring, &ring->parked, slot);
+		list_append(ring, &ring->groups[slot->hop.buffer].parked, slot);
 		return;
 	case STEP_DONE:
 		slot_finish(ring, slot);
@@ -406,6 +410,11 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 	uint32_t generation = (uint32_t)(user_data >> 32), index = (uint32_t)user_data;
 	struct slot *slot;
 
+	if (user_data & TOKEN_MESSAGE) {
+		if (!ring->reports_all) /* a batch has no place for it */
+			ring_emit(ring, user_data & ~TOKEN_MESSAGE, result, RINGO_MESSAGE, 0);
+		return;
+	}
 	if (generation == 0) {
 		if (index == TOKEN_DOORBELL) {
 			ring->doorbell_rung = true;
@@ -415,11 +424,11 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 		}
 		return;
 	}
-	if (buffer >= 0)
-		buffers_lend(ring, (uint32_t)buffer);
 	slot = &ring->slots[index];
 	assert(index < ring->slot_touched && slot->generation == generation &&
 	       slot->state == SLOT_KERNEL);
+	if (buffer >= 0 && !(buffer & BUFFER_KEPT))
+		buffers_lend(ring, slot->hop.buffer, BUFFER_ID(buffer));
 	if (more) {
 		op_rows[slot->op.code].advance(ring, slot, result, true, buffer);
 		return;
@@ -503,22 +512,33 @@ void ring_run_yielded(struct ring *ring)
 	}
 }
 
+static bool can_unpark(const struct buffers *buffers)
+{
+	return buffers->parked.head != NO_SLOT && buffers->lent_count < buffers->count;
+}
+
 /* Whether receives are parked though provided buffers are there. */
 bool ring_can_unpark(const struct ring *ring)
 {
-	return ring->parked.head != NO_SLOT && ring->receive.lent_count < ring->receive.count;
+	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++)
+		if (can_unpark(&ring->groups[group]))
+			return true;
+	return false;
 }
 
 /* As many receives as there may be buffers go on; the others in later turns, as long as buffers
  * are left: one whose peer is silent takes none, and must not keep it from the next. */
 void ring_unpark(struct ring *ring)
 {
-	uint32_t there = ring->receive.count - ring->receive.lent_count;
+	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++) {
+		struct buffers *buffers = &ring->groups[group];
+		uint32_t there = buffers->count - buffers->lent_count;
 
-	for (; there > 0 && ring->parked.head != NO_SLOT; there--) {
-		struct slot *slot = &ring->slots[ring->parked.head];
+		for (; there > 0 && buffers->parked.head != NO_SLOT; there--) {
+			struct slot *slot = &ring->slots[buffers->parked.head];
 
-		list_remove(ring, &ring->parked, slot);
-		slot_step(ring, slot, STEP_SUBMIT);
+			list_remove(ring, &buffers->parked, slot);
+			slot_step(ring, slot, STEP_SUBMIT);
+		}
 	}
 }

@@ -263,20 +263,22 @@ static void threads_describe(const struct ring *ring, struct ringo_features *fea
 	(void)ring, (void)features;
 }
 
-static int threads_register_buffers(struct ring *ring, uint32_t count, uint32_t size)
+static int threads_register_buffers(struct ring *ring, uint16_t group, bool incremental)
 {
-	struct threads *threads = ring->backend_state;
+	struct buffers *buffers = &ring->groups[group];
 
-	(void)size;
-	threads->buffers = calloc(count, sizeof(*threads->buffers));
-	return threads->buffers == NULL ? -ENOMEM : 0;
+	if (incremental)
+		return -EOPNOTSUPP;
+	buffers->shared_size = buffers->count * sizeof(uint32_t);
+	buffers->shared = memory_map(buffers->shared_size);
+	return buffers->shared == NULL ? -ENOMEM : 0;
 }
 
-static void threads_provide_buffer(struct ring *ring, uint32_t id)
+static void threads_provide_buffer(struct ring *ring, uint16_t group, uint32_t id)
 {
-	struct threads *threads = ring->backend_state;
+	struct buffers *buffers = &ring->groups[group];
 
-	threads->buffers[threads->buffer_count++] = id;
+	((uint32_t *)buffers->shared)[buffers->stacked++] = id;
 }
 
 static void threads_close(struct ring *ring)
@@ -289,7 +291,6 @@ static void threads_close(struct ring *ring)
 	free(threads->jobs);
 	free(threads->watched);
 	free(threads->results);
-	free(threads->buffers);
 	free(threads);
 	ring->backend_state = NULL;
 }

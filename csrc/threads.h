@@ -77,8 +77,6 @@ struct threads {
 	uint32_t result_head;
 	uint32_t result_count;
 	uint32_t result_capacity;
-	uint32_t *buffers; /* ids at hand */
-	uint32_t buffer_count;
 };
 
 static inline void job_append(struct job_list *list, struct job *job)

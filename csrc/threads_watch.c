@@ -114,21 +114,21 @@ static bool wants_rest(struct job *job, int32_t result)
 /* Into a provided buffer, which is taken when something came. */
 static int32_t try_with_buffer(struct threads *threads, const struct job *job, int32_t *buffer)
 {
-	const struct buffers *receive = &threads->ring->receive;
+	struct buffers *receive = &threads->ring->groups[job->hop.buffer];
 	struct hop hop = job->hop;
 	uint32_t id;
 	int32_t result;
 
-	if (threads->buffer_count == 0)
+	if (receive->stacked == 0)
 		return -ENOBUFS;
-	id = threads->buffers[threads->buffer_count - 1];
+	id = ((const uint32_t *)receive->shared)[receive->stacked - 1];
 	hop.addr = (uintptr_t)receive->base + (uint64_t)id * receive->size;
 	hop.len = receive->size;
 	result = hop.opcode == KERNEL_RECVMSG
 			 ? plain_recvmsg_into(&job->hop, (void *)(uintptr_t)hop.addr, hop.len)
 			 : job->row->plain_try(&hop);
 	if (result > 0) {
-		threads->buffer_count--;
+		receive->stacked--;
 		*buffer = (int32_t)id;
 	}
 	return result;
@@ -144,7 +144,7 @@ static int32_t try_once(struct threads *threads, const struct job *job, int32_t 
 /* A message without data ends a multishot RECVMSG. */
 static bool is_last_message(const struct threads *threads, const struct hop *hop, int32_t buffer)
 {
-	const struct buffers *receive = &threads->ring->receive;
+	const struct buffers *receive = &threads->ring->groups[hop->buffer];
 
 	return hop->opcode == KERNEL_RECVMSG &&
 	       ((const struct ringo_message *)(const void *)(receive->base +

@@ -43,6 +43,9 @@ const (
 	FilesUpdate
 	BuffersUpdate
 	InstallFD
+	SendZC
+	SendmsgZC
+	MessageRing
 	CodeCount
 )
 
@@ -89,6 +92,11 @@ const (
 	Buffer   = 1 << 1
 	FileOpen = 1 << 2
 	Skipped  = 1 << 3
+	Notified = 1 << 4
+	Copied   = 1 << 5
+	Message  = 1 << 6
+
+	BufferMore = 1 << 7
 )
 
 // PostFlush is RINGO_POST_FLUSH.

@@ -20,16 +20,12 @@
 
 #include "internal.h"
 
-#define BUFFER_GROUP 0
-
 struct uring {
 	struct io_uring ring;
 	int enter_fd;         /* the ring's, or its index among the thread's registered ones */
 	uint32_t enter_flags; /* KERNEL_ENTER_*, of every entry */
 	unsigned *no_array;   /* where liburing may write the indices that the ring does without */
-	struct io_uring_buf_ring *buffers;
-	size_t buffers_size;
-	uint64_t supported; /* a bit per kernel opcode */
+	uint64_t supported;   /* a bit per kernel opcode */
 };
 
 static_assert(sizeof(struct kernel_open_how) == 24, "struct open_how of openat2(2)");
@@ -96,6 +92,7 @@ SAME(KERNEL_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS_UPDATE);
 SAME(KERNEL_UNREGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS);
 SAME(KERNEL_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_RING);
 SAME(KERNEL_UNREGISTER_PBUF_RING, IORING_UNREGISTER_PBUF_RING);
+SAME(sizeof(struct kernel_buffer_group), sizeof(struct io_uring_buf_reg));
 SAME(sizeof(struct kernel_enter_arg), sizeof(struct io_uring_getevents_arg));
 SAME(KERNEL_SETUP_IOPOLL, IORING_SETUP_IOPOLL);
 SAME(KERNEL_SETUP_SQPOLL, IORING_SETUP_SQPOLL);
@@ -340,10 +337,10 @@ static void uring_close(struct ring *ring)
 {
 	struct uring *uring = ring->backend_state;
 
-	if (uring->buffers != NULL)
-		io_uring_unregister_buf_ring(&uring->ring, BUFFER_GROUP);
+	for (int group = 0; group < RINGO_BUFFER_GROUPS; group++)
+		if (ring->groups[group].shared != NULL)
+			(void)io_uring_unregister_buf_ring(&uring->ring, group);
 	io_uring_queue_exit(&uring->ring);
-	memory_unmap(uring->buffers, uring->buffers_size);
 	free(uring->no_array);
 	free(uring);
 	ring->backend_state = NULL;
@@ -374,6 +371,7 @@ static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_da
 	sqe->rw_flags = (int)hop->op_flags;
 	sqe->user_data = user_data;
 	sqe->buf_group = hop->buffer;
+	sqe->addr3 = hop->addr3;
 	sqe->splice_fd_in = hop->splice_fd_in;
 	return 0;
 }
@@ -479,7 +477,8 @@ static void uring_reap(struct ring *ring, uint32_t limit)
 		if (count == limit)
 			break;
 		if (cqe->flags & IORING_CQE_F_BUFFER)
-			buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+			buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT) |
+				 (cqe->flags & KERNEL_CQE_BUFFER_MORE ? BUFFER_KEPT : 0);
 		ring_result(ring, cqe->user_data, result_of(cqe), cqe->flags & IORING_CQE_F_MORE,
 			    buffer);
 		count++;
@@ -494,37 +493,48 @@ static bool uring_supports(const struct ring *ring, uint8_t opcode)
 	return uring->supported >> opcode & 1;
 }
 
-static int uring_register_buffers(struct ring *ring, uint32_t count, uint32_t size)
+static int uring_register_buffers(struct ring *ring, uint16_t group, bool incremental)
 {
 	struct uring *uring = ring->backend_state;
-	struct io_uring_buf_reg reg = {.ring_entries = count, .bgid = BUFFER_GROUP};
+	struct buffers *buffers = &ring->groups[group];
+	union {
+		struct io_uring_buf_reg theirs;
+		struct kernel_buffer_group ours;
+	} reg = {.ours = {.entries = buffers->count,
+			  .group = group,
+			  .flags = incremental ? KERNEL_BUFFERS_INCREMENTAL : 0}};
 	int ret;
 
-	(void)size;
-	uring->buffers_size = count * sizeof(struct io_uring_buf);
-	uring->buffers = memory_map(uring->buffers_size);
-	if (uring->buffers == NULL)
+	buffers->shared_size = buffers->count * sizeof(struct io_uring_buf);
+	buffers->shared = memory_map(buffers->shared_size);
+	if (buffers->shared == NULL)
 		return -ENOMEM;
-	reg.ring_addr = (uintptr_t)uring->buffers;
-	ret = io_uring_register_buf_ring(&uring->ring, &reg, 0);
-	if (ret != 0) {
-		memory_unmap(uring->buffers, uring->buffers_size);
-		uring->buffers = NULL;
-		return ret;
+	reg.ours.address = (uintptr_t)buffers->shared;
+	ret = io_uring_register_buf_ring(&uring->ring, &reg.theirs, 0);
+	if (ret == 0) {
+		io_uring_buf_ring_init(buffers->shared);
+		return 0;
 	}
-	io_uring_buf_ring_init(uring->buffers);
-	return 0;
+	memory_unmap(buffers->shared, buffers->shared_size);
+	buffers->shared = NULL;
+	return ret == -EINVAL && incremental ? -EOPNOTSUPP : ret;
 }
 
-static void uring_provide_buffer(struct ring *ring, uint32_t id)
+static void uring_provide_buffer(struct ring *ring, uint16_t group, uint32_t id)
 {
-	struct uring *uring = ring->backend_state;
-	const struct buffers *buffers = &ring->receive;
+	const struct buffers *buffers = &ring->groups[group];
 
-	io_uring_buf_ring_add(uring->buffers, buffers->base + (size_t)id * buffers->size,
+	io_uring_buf_ring_add(buffers->shared, buffers->base + (size_t)id * buffers->size,
 			      buffers->size, (unsigned short)id,
 			      io_uring_buf_ring_mask(buffers->count), 0);
-	io_uring_buf_ring_advance(uring->buffers, 1);
+	io_uring_buf_ring_advance(buffers->shared, 1);
+}
+
+static int uring_descriptor(const struct ring *ring)
+{
+	const struct uring *uring = ring->backend_state;
+
+	return uring->ring.ring_fd;
 }
 
 static int uring_update_buffers(struct ring *ring, uint32_t first, const struct iovec *buffers,
@@ -567,4 +577,5 @@ const struct backend backend_uring = {
 	.register_buffers = uring_register_buffers,
 	.provide_buffer = uring_provide_buffer,
 	.update_buffers = uring_update_buffers,
+	.descriptor = uring_descriptor,
 };

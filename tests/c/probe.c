@@ -69,7 +69,8 @@ static void test_names_and_kernels(void **state)
 		"readfile",     "writefile",      "sendfile",   "readv",       "writev",
 		"fallocate",    "fadvise",        "ftruncate",  "socket",      "bind",
 		"listen",       "connect",        "recvmsg",    "poll_update", "link_timeout",
-		"files_update", "buffers_update", "install_fd",
+		"files_update", "buffers_update", "install_fd", "send_zc",     "sendmsg_zc",
+		"message_ring",
 	};
 
 	(void)state;

@@ -464,20 +464,20 @@ static void faulty_describe(const struct ring *ring, struct ringo_features *feat
 	faulty->real->describe(&copy, features);
 }
 
-static int faulty_register_buffers(struct ring *ring, uint32_t count, uint32_t size)
+static int faulty_register_buffers(struct ring *ring, uint16_t group, bool incremental)
 {
 	struct faulty *faulty = lend_state(ring);
-	int ret = faulty->real->register_buffers(ring, count, size);
+	int ret = faulty->real->register_buffers(ring, group, incremental);
 
 	take_state_back(ring, faulty);
 	return ret;
 }
 
-static void faulty_provide_buffer(struct ring *ring, uint32_t id)
+static void faulty_provide_buffer(struct ring *ring, uint16_t group, uint32_t id)
 {
 	struct faulty *faulty = lend_state(ring);
 
-	faulty->real->provide_buffer(ring, id);
+	faulty->real->provide_buffer(ring, group, id);
 	take_state_back(ring, faulty);
 }
 

@@ -215,11 +215,17 @@ build/bench/load: tests/bench/c/load.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -o $@ $<
 
-bench: bin/ringo build/bench/nop build/bench/core build/bench/load ## Run the benchmarks side by side; BENCH names some of "core nop readfiles serve"
+bench: bin/ringo build/bench/nop build/bench/core build/bench/load build/bench/echo build/bench/echo-servers ## Run the benchmarks side by side; BENCH names some of "core nop readfiles serve echo idle"
 	@.ci/setup bench
 	@$(GO) run ./tests/bench $(BENCH)
 
 BENCH ?= nop readfiles serve
+
+# A module of its own, so that ringo does not depend on what it is measured against.
+build/bench/echo-servers:
+	@mkdir -p $(@D)
+	$(GO) build -C tests/bench/echo -buildvcs=false -o $(CURDIR)/$@ .
+.PHONY: build/bench/echo-servers
 
 build/bench/%: tests/bench/c/%.c build/libringo.a
 	@mkdir -p $(@D)

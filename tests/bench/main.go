@@ -5,6 +5,8 @@
 //	go run ./tests/bench readfiles   40,000 small files: ReadFiles against os.ReadFile
 //	go run ./tests/bench serve       files over HTTP against nginx, net/http and Caddy
 //	go run ./tests/bench chart A.json B.svg   draws what serve -json has kept
+//	go run ./tests/bench echo        512 bytes sent back, against net and gnet
+//	go run ./tests/bench idle        memory of 10,000 connections, against net and gnet
 //
 // Arms are interleaved; a verdict is the median of the ratios of each round, with the interval
 // that holds the true median with 95 % probability. CPU time is user + system of the whole
@@ -23,7 +25,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 9, "rounds; 9 are the least that give an interval of 95 %")
-	seconds := flag.Float64("seconds", 5, "how long each arm of serve runs in a round")
+	seconds := flag.Float64("seconds", 5, "how long each arm of serve and echo runs in a round")
 	dir := flag.String("dir", os.TempDir(), "where files to read and serve are made")
 	binary := flag.String("ringo", "bin/ringo", "the command to measure")
 	caddy := flag.String("caddy", "", "Caddy's command, for serve")
@@ -38,6 +40,8 @@ func main() {
 			fmt.Printf("%s; %d rounds of %v s\n\n%s\n", environment(), *rounds, *seconds, tableHead)
 			return benchServe(serveOptions{*rounds, *seconds, *dir, *binary, *caddy, *only, *keep})
 		},
+		"echo": func() error { return benchEcho(*rounds, *seconds) },
+		"idle": benchIdle,
 	}
 	if err, done := helper(flag.Args()); done {
 		if err != nil {
@@ -49,7 +53,7 @@ func main() {
 	for _, name := range flag.Args() {
 		run, known := benchmarks[name]
 		if !known {
-			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are core, nop, readfiles and serve\n", name)
+			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are core, nop, readfiles, serve, echo and idle\n", name)
 			os.Exit(2)
 		}
 		if err := run(); err != nil {
@@ -78,7 +82,8 @@ type sample struct {
 	ops    float64
 	wall   time.Duration
 	cpu    time.Duration
-	p99    time.Duration // where known
+	p50    time.Duration // where known
+	p99    time.Duration // likewise
 	bytes  float64       // of bodies, where known
 	beside float64       // bytes per second of what went on beside it
 }

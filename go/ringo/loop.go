@@ -60,9 +60,10 @@ type loop struct {
 	turn     uint64    // deliveries so far
 	chunks   *chunk    // idle ones kept here, without the pool's lock
 	ports    map[*port]struct{}
-	dialled  port    // of connections that Dial made
-	conns    int     // of all ports
-	room     int     // for connections
+	dialled  port // of connections that Dial made
+	conns    int  // of all ports
+	room     int  // for connections
+	arena    arena
 	stirred  []*Conn // who may have something to send at the end of this delivery
 
 	acceptAhead int // how many an accept without a limit can take before it is told to stop

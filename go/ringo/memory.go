@@ -20,6 +20,7 @@ const (
 type chunk struct {
 	memory []byte
 	next   *chunk
+	shares int // of a loop's arena
 }
 
 func (c *chunk) path() []byte { return c.memory[:pathSize:pathSize] }
@@ -55,7 +56,7 @@ func (p *chunkPool) grow() {
 	slab := mapMemory(slabSize * chunkSize)
 	p.slabs = append(p.slabs, slab)
 	for i := range slabSize {
-		p.idle = &chunk{slab[i*chunkSize : (i+1)*chunkSize : (i+1)*chunkSize], p.idle}
+		p.idle = &chunk{memory: slab[i*chunkSize : (i+1)*chunkSize : (i+1)*chunkSize], next: p.idle}
 	}
 }
 

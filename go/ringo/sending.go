@@ -21,7 +21,7 @@ import (
 type piece struct {
 	memory []byte
 	pinner runtime.Pinner // of memory that is the caller's
-	chunk  *chunk         // that memory is in, given back when it is sent
+	chunk  *chunk         // that memory is in, given back when it is sent; a share if it gathers
 
 	file   int32 // -1: memory
 	owned  bool  // the file is closed when it is sent
@@ -113,26 +113,83 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.unsent += len(p)
 	for rest := p; len(rest) > 0; {
-		gather := c.gather()
-		n := copy(gather.chunk.data()[len(gather.memory):], rest)
-		gather.memory = gather.chunk.data()[:len(gather.memory)+n]
+		n := copy(c.gather(len(rest)), rest)
 		rest = rest[n:]
 	}
 	c.stir()
 	return len(p), nil
 }
 
-// gather gives the piece that Write goes on in, with room in it.
-func (c *Conn) gather() *piece {
+// gather adds up to n bytes of the loop's arena to the queue, to be written at once.
+func (c *Conn) gather(n int) []byte {
+	a := &c.loop.arena
 	if c.queue.length() > c.inFlight {
-		if p := c.queue.tail(); p.gathers && len(p.memory) < dataSize {
-			return p
+		if p := c.queue.tail(); p.gathers && a.isLast(p.memory) {
+			more := a.take(c.loop, n, false)
+			p.memory = p.memory[:len(p.memory)+len(more)]
+			if len(more) > 0 {
+				return more
+			}
 		}
 	}
 	p := c.pushPiece()
-	p.chunk = c.loop.takeChunk()
-	p.memory, p.file, p.gathers, p.last = p.chunk.data()[:0], -1, true, true
-	return p
+	p.memory, p.file, p.gathers, p.last = a.take(c.loop, n, true), -1, true, true
+	p.chunk = a.chunk
+	p.chunk.shares++
+	return p.memory
+}
+
+// An arena is where what a loop's connections write is gathered: one chunk after the other, shared by
+// all, so that what is written in one delivery lies together, and in the CPU's cache.
+type arena struct {
+	chunk *chunk
+	used  int // of its data
+}
+
+// arenaRest is how much may be left unused of a chunk rather than cut a write in two.
+const arenaRest = 2048
+
+// take gives up to n bytes, which the caller counts among the chunk's shares; none if they would not
+// lie behind those given last, unless they may begin a chunk.
+func (a *arena) take(l *loop, n int, begin bool) []byte {
+	if left := a.left(); left == 0 || left < min(n, arenaRest) {
+		if !begin {
+			return nil
+		}
+		// The old one is given back with its last share.
+		if a.chunk == nil || a.chunk.shares > 0 {
+			a.chunk = l.takeChunk()
+		}
+		a.used = 0
+	}
+	n = min(n, a.left())
+	data := a.chunk.data()
+	a.used += n
+	return data[a.used-n : a.used]
+}
+
+func (a *arena) left() int {
+	if a.chunk == nil {
+		return 0
+	}
+	return dataSize - a.used
+}
+
+// isLast reports whether p was given last.
+func (a *arena) isLast(p []byte) bool {
+	return a.chunk != nil && addressOf(p)+uint64(len(p)) == addressOf(a.chunk.data())+uint64(a.used)
+}
+
+// give ends a share of c.
+func (a *arena) give(l *loop, c *chunk) {
+	c.shares--
+	switch {
+	case c.shares > 0:
+	case c == a.chunk:
+		a.used = 0
+	default:
+		l.giveChunk(c)
+	}
 }
 
 // A SendfileStrategy says how a file goes to a socket; see docs/architecture.md.
@@ -371,7 +428,10 @@ func (c *Conn) drop(moved int64) {
 // free gives back what a piece holds.
 func (c *Conn) free(p *piece) {
 	p.pinner.Unpin()
-	if p.chunk != nil {
+	switch {
+	case p.gathers:
+		c.loop.arena.give(c.loop, p.chunk)
+	case p.chunk != nil:
 		c.loop.giveChunk(p.chunk)
 	}
 	if p.owned {

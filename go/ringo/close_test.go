@@ -152,7 +152,7 @@ func TestCloseDuringCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		var callers sync.WaitGroup
-		var done atomic.Int64
+		var done, written atomic.Int64
 		call := func(f func() (bool, error)) {
 			callers.Add(1)
 			go func() {
@@ -184,8 +184,13 @@ func TestCloseDuringCalls(t *testing.T) {
 				n, err := f.ReadAt(buf, 0)
 				return n == 100 && bytes.Equal(buf, want[:100]), err
 			})
+			first := sync.OnceFunc(func() { written.Add(1) })
 			call(func() (bool, error) {
-				return true, e.WriteFile(t.Context(), fmt.Sprint(small, i), want[:100], 0o600, Atomic)
+				err := e.WriteFile(t.Context(), fmt.Sprint(small, i), want[:100], 0o600, Atomic)
+				if err == nil {
+					first()
+				}
+				return true, err
 			})
 			call(func() (bool, error) {
 				for file, err := range e.ReadFiles(t.Context(), []string{small, large}) {
@@ -197,7 +202,7 @@ func TestCloseDuringCalls(t *testing.T) {
 				return true, nil
 			})
 		}
-		eventually(t, "calls under way", func() bool { return done.Load() > 20 })
+		eventually(t, "calls under way", func() bool { return done.Load() > 20 && written.Load() == 4 })
 		within(t, "Close under load", func() {
 			if err := e.Close(); err != nil {
 				t.Error(err)

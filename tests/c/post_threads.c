@@ -128,10 +128,14 @@ static void test_no_wake_is_missed(void **state)
 	_Atomic uint32_t ended = 0;
 	struct engine *e = engine_open_hooked(OPTIONS(.depth = 1), count_one, (void *)&ended);
 	struct ringo_op nop = OP(.code = RINGO_NOP);
+	/* The mailbox is the same on both; a sleep in epoll takes longer. */
+	bool has_ring = ringo_loop_backend(e->loop, NULL) == RINGO_BACKEND_URING;
+	uint32_t rounds = has_ring ? ROUNDS : ROUNDS / 10;
 
 	(void)state;
-	alarm(PATIENCE_SECONDS);
-	for (uint32_t round = 1; round <= ROUNDS; round++) {
+	for (uint32_t round = 1; round <= rounds; round++) {
+		if (round % 1024 == 1)
+			alarm(PATIENCE_SECONDS);
 		while (ringo_post(e->loop, &nop, 1, 0) == -EAGAIN)
 			sched_yield();
 		while (ended < round)

@@ -163,6 +163,17 @@ SOAK_BACKENDS = $(if $(THREADS_ONLY),,uring) threads
 soak: $(OUT)/faults/soak ## Run OPS random ops with injected faults on each backend; SEED, SAN and CC choose how
 	@for backend in $(SOAK_BACKENDS); do $(NO_ASLR) $< $(SEED) $(OPS) $$backend || exit 1; done
 
+fresh: ## Change files 20,000 times in every way, each time followed by requests; DIR chooses the file system
+	FRESH_CYCLES=$(or $(CYCLES),20000) FRESH_DIR=$(DIR) $(GO) test -count=1 -timeout 6h -v -run TestFreshness ./go/fileserver
+
+fuzz: ## Fuzz the file server's parsers and choices, FUZZTIME each
+	@for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' go/fileserver/*_test.go); do \
+		$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10m) ./go/fileserver || exit 1; done
+
+test-browser: ## Show the file server to a headless Chromium; SCREENSHOTS names a directory to keep some in
+	@.ci/setup browser
+	SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -tags browser -v ./tests/browser
+
 test-go: ## Run the Go tests once; `make test` repeats them in the ways of the next lines
 	@$(MAKE) --no-print-directory test-go-plain
 $(GO_RUNS:%=test-go-%): test-go-%: build/run
@@ -286,4 +297,4 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-forbidden test-liburing \
-	test-arm64 test-without-liburing mutants soak bench bench-serve check $(CHECKS:%=check-%) docs format help
+	test-arm64 test-without-liburing mutants soak fresh fuzz test-browser bench bench-serve check $(CHECKS:%=check-%) docs format help

@@ -11,6 +11,11 @@ import (
 	"testing"
 )
 
+// parseText parses a job text as a job file.
+func parseText(text string) (*Plan, error) {
+	return ParseCommandLine([]string{"-"}, Environment{Stdin: strings.NewReader(text), Lookup: os.LookupEnv})
+}
+
 // TestMessages pins what users read when something is wrong: where, what, why, what to do.
 func TestMessages(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -129,29 +129,3 @@ func TestInheritance(t *testing.T) {
 		}
 	}
 }
-
-// TestFioArgs gives fio a job with its globals written out, and fio takes it.
-func TestFioArgs(t *testing.T) {
-	needFio(t)
-	const text = "[global]\nbs=8k\nioengine=ringo\nbatch=auto\nfixedbufs\n" +
-		"[job]\nsize = 1m\nrw=randread\nstonewall\nwrite_bw_log\nkb_base=1000\ntime_based\nruntime=5\n"
-	plan, err := ParseCommandLine([]string{"-", "--engine=fio:io_uring,fio:psync", "--set", "description=a#b"},
-		Environment{Stdin: strings.NewReader(text)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{
-		"--name=job --ioengine=io_uring --thread=1 --group_reporting=1 --kb_base=1000 --bs=8k --fixedbufs --size=1m" +
-			" --rw=randread --write_bw_log=job --time_based --runtime=5 --description=a#b",
-		"--name=job --ioengine=psync --thread=1 --group_reporting=1 --kb_base=1000 --bs=8k --size=1m" +
-			" --rw=randread --write_bw_log=job --time_based --runtime=5 --description=a#b",
-	} {
-		args := plan.Arms[i].Jobs[0].FioArgs()
-		if got := strings.Join(args, " "); got != want {
-			t.Errorf("%s\nwant %s", got, want)
-		}
-		if _, stderr, ok := fio(t, append(args, "--parse-only")...); !ok {
-			t.Error(stderr)
-		}
-	}
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package jobfile
+package fio
 
 // refusalProbes are the differences from fio that are meant, each with its reason. For options that ringo refuses
 // altogether the reason is in the table of options.
@@ -24,7 +24,7 @@ var refusalProbes = []probe{
 	{text: jobWith("iodepth=8589934593"), differs: "fio keeps 32 bits of it, which is 1"},
 	{text: jobWith("iodepth=65536"), differs: "no ring has so many I/Os in flight"},
 	{text: jobWith("size=150%"), differs: "fio takes it for a very large number of bytes"},
-	{text: jobWith("size=2z"), differs: whyNoZBD},
+	{text: jobWith("size=2z"), differs: "zoned block devices are not supported"},
 	{text: jobWith("nrfiles=0"), differs: "fio has a job without files, and does nothing"},
 	// Lists.
 	{text: jobWith("bs=4k-64k"), differs: "a range is bsrange; fio reads 4k and writes 64k"},
@@ -58,9 +58,9 @@ var refusalProbes = []probe{
 	{text: jobWith("mem=mmaphuge"), differs: "buffers of huge pages are not supported"},
 	{text: jobWith("mem=shmhuge"), differs: "buffers of huge pages are not supported"},
 	{text: jobWith("mem=mmap:/tmp/file"), differs: "buffers in a file are not supported"},
-	{text: jobWith("rw=trim"), differs: whyNoTrim},
-	{text: jobWith("rw=randtrim"), differs: whyNoTrim},
-	{text: jobWith("rw=trimwrite"), differs: whyNoTrim},
+	{text: jobWith("rw=trim"), differs: noTrim},
+	{text: jobWith("rw=randtrim"), differs: noTrim},
+	{text: jobWith("rw=trimwrite"), differs: noTrim},
 	// Engines.
 	{text: "[job]\nsize=1m\nioengine=mmap\n", differs: "not an engine here; fio:mmap is"},
 	{text: "[job]\nsize=1m\nioengine=posixaio\n", differs: "not an engine here; fio:posixaio is"},
@@ -80,3 +80,5 @@ var refusalProbes = []probe{
 	{text: "[job]\nioengine=null\nsize=1.5*$mb_memory\n", differs: "whole numbers only; bc(1) rounds down"},
 	{text: jobWith("serialize_overlap=1", "rw=randwrite", "iodepth=8"), differs: "overlapping I/Os are not told apart"},
 }
+
+const noTrim = "only reads and writes are supported"

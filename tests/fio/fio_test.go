@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-package jobfile
+// Package fio asks the installed fio what job files and command lines mean, and compares what go/workload/jobfile makes
+// of them. It runs once, not under each sanitizer: fio is slow to ask.
+package fio
 
 import (
 	"bufio"
@@ -15,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ringo-io/ringo/go/workload/jobfile"
 )
 
 // A verdict is what fio makes of a job text: whether it takes it, and if so, of which sections with which values.
@@ -177,11 +181,11 @@ func TestDefaultsAreFios(t *testing.T) {
 	}
 	found := 0
 	for _, m := range regexp.MustCompile(`(?m) handle_option=([^,]*), ptr=(.*)$`).FindAllStringSubmatch(stdout, -1) {
-		option := Lookup(m[1])
+		option := jobfile.Lookup(m[1])
 		switch {
 		case option == nil:
 			t.Errorf("fio's %s is not in the table", m[1])
-		case option.Class == Refused:
+		case option.Class == jobfile.Refused:
 		case option.Default != strings.TrimSuffix(m[2], ",100,100"):
 			t.Errorf("the default of %s is %q, fio's is %q", m[1], option.Default, m[2])
 		}
@@ -205,13 +209,13 @@ func TestKnowsAllOfFios(t *testing.T) {
 		t.Fatalf("fio showed %d options", len(names))
 	}
 	for _, m := range names {
-		if Lookup(m[1]) == nil {
+		if jobfile.Lookup(m[1]) == nil {
 			t.Errorf("fio's option %s is not in the table", m[1])
 		}
 	}
 	usage, _, _ := fio(t, "--help")
 	for _, m := range regexp.MustCompile(`(?m)^  --([a-z-]+)`).FindAllStringSubmatch(usage, -1) {
-		if runFlagByName[m[1]] == nil {
+		if !knownToTheRun(m[1]) {
 			t.Errorf("fio's --%s is not known", m[1])
 		}
 	}
@@ -228,7 +232,7 @@ func TestShowsCommandsAsFio(t *testing.T) {
 		if err := os.WriteFile(name, []byte(p.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		plan, err := ParseCommandLine([]string{"--showcmd", name}, Environment{Lookup: os.LookupEnv})
+		plan, err := jobfile.ParseCommandLine([]string{"--showcmd", name}, jobfile.Environment{Lookup: os.LookupEnv})
 		// fio takes a global section behind a job for a part of the job, and does not quote.
 		if err != nil {
 			continue
@@ -255,4 +259,8 @@ func TestShowsCommandsAsFio(t *testing.T) {
 			t.Errorf("fio:   %s\nringo: %s", theirs[i], ours[i])
 		}
 	}
+}
+
+func knownToTheRun(name string) bool {
+	return slices.ContainsFunc(jobfile.RunFlags(), func(f *jobfile.RunFlag) bool { return f.Name == name })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package jobfile
+package fio
 
 import "strings"
 

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: MIT
 
-package jobfile
+package fio
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/ringo-io/ringo/go/workload/jobfile"
 )
 
 // optionProbes asks about every option of the table: values that its kind allows, and values that it does not.
 func optionProbes() (probes []probe) {
-	for i, option := range options {
+	for i, option := range jobfile.Options() {
 		if option.Ours || unaskable[option.Name] {
 			continue
 		}
 		for _, setting := range settingsFor(option, i) {
 			p := probe{text: aroundOption(option, setting), differs: meant[setting]}
-			if option.Class == Refused && !fioRefusesToo[option.Name] {
+			if option.Class == jobfile.Refused && !fioRefusesToo[option.Name] {
 				p.differs = option.Why
 			}
-			if option.Kind == Integer && strings.HasSuffix(setting, "=-7") && option.Class != Refused && option.Min < 40 {
+			if option.Kind == jobfile.Integer && strings.HasSuffix(setting, "=-7") && option.Class != jobfile.Refused && option.Min < 40 {
 				p.differs = "a negative number where it makes no sense; fio takes it for a very large one"
 			}
 			probes = append(probes, p)
@@ -29,7 +31,7 @@ func optionProbes() (probes []probe) {
 
 // meant are differences about single values: fio takes them, ringo refuses.
 var meant = map[string]string{
-	"zonemode=zbd":           whyNoZBD,
+	"zonemode=zbd":           "zoned block devices are not supported",
 	"mem=mmapshared":         "it needs a file behind a colon, and such buffers are not supported",
 	"io_submit_mode=offload": "not supported",
 	"verify=pattern":         "it needs verify_pattern; without one fio has nothing to verify",
@@ -43,37 +45,37 @@ var fioRefusesToo = map[string]bool{"gpu_dev_id": true, "percentage_sequential":
 var unaskable = map[string]bool{"ioscheduler": true}
 
 // settingsFor are lines for an option: all good values, and for some options a bad one, in turns.
-func settingsFor(o *Option, turn int) []string {
-	values := map[Kind][]string{
-		Text:    {"some"},
-		Boolean: {"0", "1"},
-		Flag:    {"0", "1"},
-		Integer: {"7", "2k", "0x20"},
-		Bytes:   {"8192", "64k", "1mb", "2MiB", "0x4000"},
-		Share:   {"67108864", "64m", "1g", "50%"},
-		Seconds: {"9", "9s", "2m", "1h", "3000ms", "2000000us"},
-		Micros:  {"9", "9us", "3ms", "1s"},
-		Choice:  slices.Clone(o.Values),
-		Floats:  {"50", "10:99.5"},
+func settingsFor(o *jobfile.Option, turn int) []string {
+	values := map[jobfile.Kind][]string{
+		jobfile.Text:    {"some"},
+		jobfile.Boolean: {"0", "1"},
+		jobfile.Flag:    {"0", "1"},
+		jobfile.Integer: {"7", "2k", "0x20"},
+		jobfile.Bytes:   {"8192", "64k", "1mb", "2MiB", "0x4000"},
+		jobfile.Share:   {"67108864", "64m", "1g", "50%"},
+		jobfile.Seconds: {"9", "9s", "2m", "1h", "3000ms", "2000000us"},
+		jobfile.Micros:  {"9", "9us", "3ms", "1s"},
+		jobfile.Choice:  slices.Clone(o.Values),
+		jobfile.Floats:  {"50", "10:99.5"},
 	}[o.Kind]
-	bad := map[Kind][]string{Text: {""}, Boolean: {"2", "yes", ""}, Flag: {"yes"}, Integer: {"none", "", "-7"},
-		Bytes: {"none", ""}, Share: {"none", ""}, Seconds: {"none", ""}, Micros: {"none", ""}, Choice: {"nonsense", ""},
-		Floats: {"101", "none"}}[o.Kind]
+	bad := map[jobfile.Kind][]string{jobfile.Text: {""}, jobfile.Boolean: {"2", "yes", ""}, jobfile.Flag: {"yes"}, jobfile.Integer: {"none", "", "-7"},
+		jobfile.Bytes: {"none", ""}, jobfile.Share: {"none", ""}, jobfile.Seconds: {"none", ""}, jobfile.Micros: {"none", ""}, jobfile.Choice: {"nonsense", ""},
+		jobfile.Floats: {"101", "none"}}[o.Kind]
 	if bad != nil && turn%6 == 0 { // Each refusal costs a process of fio's.
 		values = append(values, bad[turn/6%len(bad)])
 	}
 	if custom := customValues[o.Name]; custom != nil {
 		values = custom
 	}
-	if o.Class == Refused {
+	if o.Class == jobfile.Refused {
 		values = []string{"1"}
 		if given := refusedValues[o.Name]; given != "" {
 			values = []string{given}
 		}
 	}
-	if o.PerDirection && o.Class == Done {
+	if o.PerDirection && o.Class == jobfile.Done {
 		values = append(values, "16k,32k", "16k,,64k", "16k,32k,")
-		if o.Kind == Micros || o.Max == 100 {
+		if o.Kind == jobfile.Micros || o.Max == 100 {
 			values = append(values[:len(values)-3], "16,32", "16,,64", "16,32,")
 		}
 	}
@@ -81,10 +83,10 @@ func settingsFor(o *Option, turn int) []string {
 	for _, value := range values {
 		lines = append(lines, o.Name+"="+value)
 	}
-	if o.Class != Refused && (o.Kind == Flag || turn%9 == 0 || o.Min == bareAllowed) {
+	if o.Class != jobfile.Refused && (o.Kind == jobfile.Flag || turn%9 == 0 || bareToo[o.Name]) {
 		lines = append(lines, o.Name)
 	}
-	if o.Class == Done {
+	if o.Class == jobfile.Done {
 		for _, alias := range o.Aliases {
 			lines = append(lines, alias+"="+values[0])
 		}
@@ -93,12 +95,12 @@ func settingsFor(o *Option, turn int) []string {
 }
 
 // aroundOption makes a whole job text around a setting, with what it needs beside it.
-func aroundOption(o *Option, setting string) string {
+func aroundOption(o *jobfile.Option, setting string) string {
 	engine := "null"
-	if slices.Contains(o.Engines, EngineLibaio) {
+	if slices.Contains(o.Engines, jobfile.EngineLibaio) {
 		engine = "libaio"
 	}
-	if slices.Contains(o.Engines, EngineRingo) {
+	if slices.Contains(o.Engines, jobfile.EngineRingo) {
 		engine = "io_uring"
 	}
 	lines := []string{"[job]", "size=64m"}
@@ -107,6 +109,9 @@ func aroundOption(o *Option, setting string) string {
 	}
 	return strings.Join(append(append(lines, beside[o.Name]...), setting), "\n") + "\n"
 }
+
+// bareToo are options that stand without a value as well.
+var bareToo = map[string]bool{"write_bw_log": true, "write_lat_log": true, "write_iops_log": true, "write_hist_log": true}
 
 // beside is what an option needs not to be changed by a rule.
 var beside = map[string][]string{

@@ -218,6 +218,14 @@ NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 -include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d
 
+MODEL_OPS ?= 1000000
+model: ## Compare File with os.File for MODEL_OPS random operations on ext4 (or what TMPDIR is on), tmpfs and overlayfs
+	@dir=$$(mktemp -d) && mkdir $$dir/plain $$dir/tmpfs $$dir/lower $$dir/upper $$dir/work $$dir/overlay && \
+	unshare --mount --map-root-user sh -c "mount -t tmpfs tmpfs $$dir/tmpfs && mount -t overlay overlay \
+		-o lowerdir=$$dir/lower,upperdir=$$dir/upper,workdir=$$dir/work $$dir/overlay && RINGO_MODEL_OPS=$(MODEL_OPS) \
+		RINGO_MODEL_DIRS=$$dir/plain:$$dir/tmpfs:$$dir/overlay $(GO) test ./go/ringo -count=1 -timeout 0 -v -run TestFileModel"; \
+	status=$$?; rm -rf $$dir; exit $$status
+
 bench-serve: bin/ringo build/bench/load ## Measure the file server beside nginx, net/http and Caddy; ROWS is a pattern, CADDY its command
 	@.ci/setup bench
 	@$(GO) build -o build/bench/bench ./tests/bench
@@ -238,6 +246,12 @@ build/bench/echo-servers:
 	@mkdir -p $(@D)
 	$(GO) build -C tests/bench/echo -buildvcs=false -o $(CURDIR)/$@ .
 .PHONY: build/bench/echo-servers
+
+bench-go: build/bench/window ## Measure the Go package's files beside package os and plain C; BENCH_GO names some of "readat window matrix writefiles readfiles"
+	@.ci/setup bench
+	@$(GO) run ./tests/bench $(BENCH_GO)
+
+BENCH_GO ?= readat window matrix writefiles readfiles
 
 build/bench/%: tests/bench/c/%.c build/libringo.a
 	@mkdir -p $(@D)
@@ -299,3 +313,4 @@ help: ## List the targets
 
 .PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-forbidden test-liburing \
 	test-arm64 test-without-liburing mutants soak fresh fuzz test-browser bench bench-serve check $(CHECKS:%=check-%) docs format help
+	test-arm64 test-without-liburing mutants soak model bench bench-go bench-serve check $(CHECKS:%=check-%) docs format help

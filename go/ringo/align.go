@@ -13,7 +13,7 @@ import (
 // that is in use. Both are 0 where the file cannot be opened so at all. Safe for concurrent use.
 func (f *File) Alignment() (memory, offset int, err error) {
 	defer f.end()
-	if err := f.begin("statx"); err != nil {
+	if err := f.beginRaw("statx"); err != nil {
 		return 0, 0, err
 	}
 	memory, offset, err = directAlignment(f.fd)

@@ -24,14 +24,19 @@ func (c *call) complete(_ *loop, completion *csrc.Completion) {
 	}
 }
 
-// do runs op on some loop and waits for its end. When ctx ends first, op is cancelled; do still
-// returns only once the kernel has let go of all memory that op names, which stays pinned as long.
-// A caller that has one of the engine's holds says so.
+// doOp runs op on some loop and waits for its end, as loop.doOp does.
 func (e *Engine) doOp(ctx context.Context, op *csrc.Op, memory []byte, held bool) (csrc.Completion, error) {
 	l, err := e.blockingLoop()
 	if err != nil {
 		return csrc.Completion{}, err
 	}
+	return l.doOp(ctx, op, memory, held)
+}
+
+// doOp runs op and waits for its end; the caller is not on the loop. When ctx ends first, op is
+// cancelled; doOp still returns only once the kernel has let go of all memory that op names, which
+// stays pinned as long. A caller that has one of the engine's holds says so.
+func (l *loop) doOp(ctx context.Context, op *csrc.Op, memory []byte, held bool) (csrc.Completion, error) {
 	if err := ctx.Err(); err != nil {
 		return csrc.Completion{}, context.Cause(ctx)
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,7 @@ type File struct {
 	file   *os.File
 	fd     int32
 	users  users
+	gone   atomic.Bool // file is closed
 	volume *volume
 	reads  *traffic // of the volume, for files like this
 	writes *traffic
@@ -64,8 +66,17 @@ func (e *Engine) NewFile(f *os.File) *File {
 }
 
 // begin is where every call starts that must not meet another file under the descriptor's number.
-// It needs end even if it fails.
+// It needs end even if it fails. Of a file that is closed package os says so itself, in its own
+// words; only while something is still under way there, begin has to.
 func (f *File) begin(op string) error {
+	if f.users.take() || f.gone.Load() {
+		return nil
+	}
+	return pathError(op, f.file.Name(), os.ErrClosed)
+}
+
+// beginRaw is begin for what uses the descriptor itself.
+func (f *File) beginRaw(op string) error {
 	if f.users.take() {
 		return nil
 	}
@@ -74,8 +85,14 @@ func (f *File) begin(op string) error {
 
 func (f *File) end() {
 	if f.users.give() {
-		f.file.Close() // as with package os, nobody is there for the error of a late close
+		_ = f.shut() // as with package os, nobody is there for the error of a late close
 	}
+}
+
+func (f *File) shut() error {
+	err := f.file.Close()
+	f.gone.Store(true)
+	return err
 }
 
 // Close closes the file. What is under way ends as it would have; the descriptor is closed after
@@ -89,7 +106,7 @@ func (f *File) Close() error {
 		return pathError("close", f.file.Name(), os.ErrClosed)
 	}
 	if last {
-		return f.file.Close()
+		return f.shut()
 	}
 	return nil
 }
@@ -203,7 +220,7 @@ func (f *File) Sync() error {
 // change (fdatasync(2)).
 func (f *File) Datasync() error {
 	defer f.end()
-	if err := f.begin("datasync"); err != nil {
+	if err := f.beginRaw("datasync"); err != nil {
 		return err
 	}
 	return pathError("datasync", f.file.Name(), datasync(int(f.fd)))

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"syscall"
-	"time"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -70,31 +68,15 @@ func (f *File) transfer(code csrc.Code, t *traffic, p []byte, off int64) (n int,
 		return 0, err
 	}
 	inFlight := f.volume.begin()
-	switch w := f.volume.way(t, inFlight, f.engine.policy); w {
+	switch f.volume.way(t, inFlight, f.engine.policy) {
 	case wayPlain:
 		n, err = plain(code, f.fd, p, off)
-	case wayPlainTimed, wayLoopTimed:
-		n, err = f.timed(code, t, p, off, w)
 	case wayNowait:
 		n, err = f.nowaitFirst(t, p, off)
 	default:
 		n, err = f.byLoop(code, t, p, off)
 	}
 	f.volume.end()
-	return n, err
-}
-
-// timed is for the few calls whose duration is looked at.
-func (f *File) timed(code csrc.Code, t *traffic, p []byte, off int64, w way) (n int, err error) {
-	begin := time.Now()
-	if w == wayPlainTimed {
-		n, err = plain(code, f.fd, p, off)
-		t.plainCost.note(time.Since(begin))
-		return n, err
-	}
-	n, err = f.byLoop(code, t, p, off)
-	t.loopCost.note(time.Since(begin))
-	t.compare()
 	return n, err
 }
 
@@ -122,29 +104,34 @@ func plain(code csrc.Code, fd int32, p []byte, off int64) (n int, err error) {
 // hopLengthMax is the most that one read or write moves, as package os has it: 1 GiB.
 const hopLengthMax = 1 << 30
 
-// nowaitFirst takes what the page cache has, and the rest by the loop.
+// nowaitFirst takes what the page cache has, and the rest by the loop. Where RWF_NOWAIT is refused,
+// it learns that, and the call is plain.
 func (f *File) nowaitFirst(t *traffic, p []byte, off int64) (n int, err error) {
 	n, err = preadNowait(f.fd, p, off)
-	switch {
-	case err == nil && (n == len(p) || n == 0):
-		t.hits.Add(1)
-		t.noteHit(true)
-		return n, nil
-	case err == syscall.EOPNOTSUPP || err == syscall.ENOSYS:
+	if err == syscall.EOPNOTSUPP || err == syscall.ENOSYS {
 		t.nowait.Store(nowaitRefused)
 		return plain(csrc.Read, f.fd, p, off)
 	}
-	t.nowait.Store(nowaitWorks)
+	if t.nowait.Load() == nowaitUnknown {
+		t.nowait.Store(nowaitWorks)
+	}
+	if err == nil && (n == len(p) || n == 0) {
+		t.hits.Add(1)
+		t.noteHit(true)
+		return n, nil
+	}
 	t.noteHit(false)
-	n = max(n, 0)
 	rest, err := f.byLoop(csrc.Read, t, p[n:], off+int64(n))
 	return n + rest, err
 }
 
-// byLoop hands the transfer to a loop, and waits.
+// byLoop hands the transfer to a loop, and waits. Calls are kept together: the more of them a loop
+// has, the fewer wake-ups each costs.
 func (f *File) byLoop(code csrc.Code, t *traffic, p []byte, off int64) (int, error) {
 	op := csrc.Op{Code: code, FD: f.fd, Address: addressOf(p), Length: uint64(len(p)), Offset: off}
-	c, err := f.engine.doOp(context.Background(), &op, p, false)
+	loops := f.engine.loops
+	l := loops[int(f.volume.state.Load()&0xffff)/loopCalls%len(loops)]
+	c, err := l.doOp(context.Background(), &op, p, false)
 	if err != nil {
 		return 0, err
 	}
@@ -156,6 +143,3 @@ func (f *File) byLoop(code csrc.Code, t *traffic, p []byte, off int64) (int, err
 	}
 	return int(max(c.Result, 0)), err
 }
-
-// one tells whether the caller is the one of n calls that is looked at more closely.
-func one(n uint32) bool { return rand.Uint32N(n) == 0 }

@@ -1,9 +1,9 @@
 package ringo
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A Policy says which way ReadAt and WriteAt go; see [WithPolicy].
@@ -22,22 +22,28 @@ const (
 )
 
 // What the policy goes by. While few calls are in flight a plain one is the better: a hand-over
-// and back costs two wake-ups. From then on many share each wake-up. Measured: the two are equal at
-// 5 to 6 calls in flight.
+// and back costs two wake-ups. From then on many share each wake-up. Where exactly depends on the
+// device: measured, the two are equal at 5 to 8 calls in flight, so there each volume finds out.
 const (
 	fewCalls  = 4   // more calls in flight than this are a crowd
-	calmAfter = 16  // calls in a row that saw none, before the crowd counts as gone
+	calming   = 16  // a smaller crowd is believed by a sixteenth with each call that sees it
 	plainCap  = 128 // threads that may wait in plain calls where the loop cannot help
-	lookEvery = 64  // one of so many calls in a crowd is timed, or tries what was given up
+	loopCalls = 128 // calls in flight that one loop takes before the next one helps
+)
+
+// How often the page cache has to answer, of 256, for a call in a crowd to be plain without asking
+// it first, and for asking it first to be worth while. One call in sixteen asks anyway.
+const (
+	nearlyAlways = 248
+	nearlyNever  = 16
 )
 
 // A volume is what was learned of one file system (st_dev): it has a life as long as the engine.
 // Safe for concurrent use.
 type volume struct {
 	state    atomic.Uint64 // calls begun << 16 | calls in flight
-	crowded  atomic.Bool
-	calm     atomic.Int32  // calls in a row that saw no crowd
-	switches atomic.Uint64 // how often crowded has changed
+	crowd    atomic.Int32  // how many calls are in flight at a time, lately; in units of 1/calming
+	switches atomic.Uint64 // how often that has become a crowd, or ceased to be one
 
 	traffic [4]traffic // buffered reads and writes, direct ones
 }
@@ -52,9 +58,7 @@ type traffic struct {
 	hits     atomic.Uint64 // calls the page cache answered at once, in a crowd
 	looped   atomic.Uint64 // calls that went by a loop
 
-	plainCost cost
-	loopCost  cost
-	worse     atomic.Bool // the loop costs far more than plain calls do
+	contests [crowdClasses]contest
 }
 
 const (
@@ -68,10 +72,8 @@ type way int
 
 const (
 	wayPlain way = iota
-	wayPlainTimed
 	wayNowait
 	wayLoop
-	wayLoopTimed
 )
 
 // volumes finds the volume of a device. Safe for concurrent use.
@@ -85,6 +87,8 @@ func (v *volumes) of(device uint64) *volume {
 	for i := range fresh.traffic {
 		fresh.traffic[i].write, fresh.traffic[i].direct = i&1 != 0, i&2 != 0
 		fresh.traffic[i].hitShare.Store(256)
+		fresh.traffic[i].contests[0].leads = true
+		fresh.traffic[i].contests[0].plain.Store(true)
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)
 	return known.(*volume)
@@ -109,64 +113,60 @@ func (v *volume) way(t *traffic, inFlight int, p Policy) way {
 		return wayPlain
 	case p == Loop:
 		return wayLoop
-	case !v.isCrowded(inFlight):
+	}
+	size := v.crowdSeen(inFlight)
+	if size <= fewCalls {
 		return wayPlain
 	}
-	return t.wayInCrowd(inFlight)
+	return v.wayInCrowd(t, inFlight, size)
 }
 
-// isCrowded turns true at once, and false when a while has seen no crowd: the first calls after a
-// delivery that ended all at once see none.
-func (v *volume) isCrowded(inFlight int) bool {
-	if inFlight > fewCalls {
-		if !v.crowded.Load() && v.crowded.CompareAndSwap(false, true) {
-			v.switches.Add(1)
-		}
-		if v.calm.Load() != 0 {
-			v.calm.Store(0)
-		}
-		return true
+// crowdSeen is how many calls are in flight at a time, lately. It grows at once, and falls slowly:
+// the first calls after a delivery that ended many see few.
+func (v *volume) crowdSeen(inFlight int) int {
+	now, before := int32(inFlight)*calming, v.crowd.Load()
+	if max(now, before) <= fewCalls*calming {
+		return fewCalls
 	}
-	if !v.crowded.Load() {
-		return false
+	if now < before {
+		now = before - (before-now+calming-1)/calming
 	}
-	if v.calm.Add(1) < calmAfter {
-		return true
+	if now != before {
+		before = v.crowd.Swap(now)
 	}
-	v.calm.Store(0)
-	if v.crowded.CompareAndSwap(true, false) {
+	if (now > fewCalls*calming) != (before > fewCalls*calming) {
 		v.switches.Add(1)
 	}
-	return false
+	return int(now+calming-1) / calming
 }
 
 // wayInCrowd: where RWF_NOWAIT is refused the kernel has no way to begin I/O without a thread that
 // waits for it, so a ring would only hand it to a worker, of which there are few; and so it does
 // with all buffered writes. Such calls wait on threads of their own, up to a cap.
-func (t *traffic) wayInCrowd(inFlight int) way {
-	look := one(lookEvery)
+func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
+	buffered := !t.direct
 	switch {
-	case (t.write && !t.direct) || t.nowait.Load() == nowaitRefused:
+	case (t.write && buffered) || t.nowait.Load() == nowaitRefused:
 		if inFlight > plainCap {
 			return wayLoop
 		}
 		return wayPlain
 	case !t.write && t.nowait.Load() == nowaitUnknown:
 		return wayNowait
-	case t.worse.Load():
-		if look {
-			return wayLoopTimed
-		}
+	case !t.write && buffered && one(16):
+		return wayNowait
+	case !t.write && buffered && t.hitShare.Load() >= nearlyAlways:
 		return wayPlain
-	case look && one(2):
-		return wayPlainTimed
-	case look:
-		return wayLoopTimed
-	case !t.write && !t.direct && (t.hitShare.Load() > 16 || one(16)):
+	case !t.contests[crowdClass(size)].loopWins(v):
+		return wayPlain
+	case !t.write && buffered && t.hitShare.Load() > nearlyNever:
 		return wayNowait
 	}
 	return wayLoop
 }
+
+// one tells whether the caller is one of n calls, so to say.
+func one(n uint32) bool { return rand.Uint32N(n) == 0 }
 
 // noteHit remembers whether the page cache had the data. Calls race here; what is lost is a little
 // of a mean.
@@ -177,29 +177,4 @@ func (t *traffic) noteHit(hit bool) {
 	} else {
 		t.hitShare.Store(share - (share+15)/16)
 	}
-}
-
-// compare gives the loop up where it costs far more than a plain call in the same crowd, and takes
-// it back when it no longer does. Both wait for the same device, so that the difference is the
-// way's own; far more, since in a crowd of plain calls each would wait longer.
-func (t *traffic) compare() {
-	plain, loop := t.plainCost.mean.Load(), t.loopCost.mean.Load()
-	switch {
-	case plain == 0 || loop == 0:
-	case loop > 4*plain:
-		t.worse.Store(true)
-	case loop < 2*plain:
-		t.worse.Store(false)
-	}
-}
-
-// A cost is a moving mean of durations, in nanoseconds; 0 is unknown.
-type cost struct{ mean atomic.Int64 }
-
-func (c *cost) note(d time.Duration) {
-	mean := c.mean.Load()
-	if mean == 0 {
-		mean = int64(d)
-	}
-	c.mean.Store(max(1, mean+(int64(d)-mean)/8))
 }

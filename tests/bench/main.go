@@ -3,6 +3,10 @@
 //	go run ./tests/bench core        the C core against a loop written by hand on liburing
 //	go run ./tests/bench nop         a NOP posted again from its own callback, in Go and in C
 //	go run ./tests/bench readfiles   40,000 small files: ReadFiles against os.ReadFile
+//	go run ./tests/bench readat      File.ReadAt against os.File's, by calls at once
+//	go run ./tests/bench window      Window and ReadBatch against C on liburing
+//	go run ./tests/bench matrix      reads and writes of several sizes and depths
+//	go run ./tests/bench writefiles  new files, plain and durable, against package os
 //	go run ./tests/bench serve       files over HTTP against nginx, net/http and Caddy
 //	go run ./tests/bench chart A.json B.svg   draws what serve -json has kept
 //	go run ./tests/bench echo        512 bytes sent back, against net and gnet
@@ -33,9 +37,13 @@ func main() {
 	keep := flag.String("json", "", "where serve keeps its ratios")
 	flag.Parse()
 	benchmarks := map[string]func() error{
-		"core":      func() error { return benchCore(*rounds, *dir, *only) },
-		"nop":       func() error { return benchNop(*rounds) },
-		"readfiles": func() error { return benchReadFiles(*rounds, *dir) },
+		"core":       func() error { return benchCore(*rounds, *dir, *only) },
+		"nop":        func() error { return benchNop(*rounds) },
+		"readfiles":  func() error { return benchReadFiles(*rounds, *dir) },
+		"readat":     func() error { return benchReadAt(*rounds, *dir) },
+		"window":     func() error { return benchWindow(*rounds, *dir) },
+		"matrix":     func() error { return benchMatrix(*rounds, *dir) },
+		"writefiles": func() error { return benchWriteFiles(*rounds, *dir) },
 		"serve": func() error {
 			fmt.Printf("%s; %d rounds of %v s\n\n%s\n", environment(), *rounds, *seconds, tableHead)
 			return benchServe(serveOptions{*rounds, *seconds, *dir, *binary, *caddy, *only, *keep})
@@ -53,7 +61,7 @@ func main() {
 	for _, name := range flag.Args() {
 		run, known := benchmarks[name]
 		if !known {
-			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are core, nop, readfiles, serve, echo and idle\n", name)
+			fmt.Fprintf(os.Stderr, "bench: no benchmark %q; there are core, nop, readfiles, readat, window, matrix, writefiles, serve, echo and idle\n", name)
 			os.Exit(2)
 		}
 		if err := run(); err != nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os/exec"
-	"time"
 
 	"github.com/ringo-io/ringo/go/ringo"
 )
@@ -67,17 +65,4 @@ func nopGo() (sample, error) {
 // nopC runs tests/bench/c/nop.c.
 func nopC() (sample, error) {
 	return runC("build/bench/nop", fmt.Sprint(nopDepth), fmt.Sprint(nopCount))
-}
-
-// runC runs a program of tests/bench/c, which prints operations, wall and CPU nanoseconds.
-func runC(program string, arguments ...string) (sample, error) {
-	out, err := exec.Command(program, arguments...).Output()
-	if err != nil {
-		return sample{}, fmt.Errorf("%s (make bench builds it): %w", program, err)
-	}
-	var ops, wall, cpu int64
-	if _, err := fmt.Sscan(string(out), &ops, &wall, &cpu); err != nil {
-		return sample{}, err
-	}
-	return sample{ops: float64(ops), wall: time.Duration(wall), cpu: time.Duration(cpu)}, nil
 }

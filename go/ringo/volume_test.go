@@ -1,0 +1,293 @@
+package ringo
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// flow makes calls that are `inFlight` at once, and counts the ways they were told to go.
+func flow(v *volume, t *traffic, p Policy, inFlight, calls int) map[way]int {
+	ways := map[way]int{}
+	for range inFlight - 1 {
+		v.begin()
+	}
+	for range calls {
+		ways[v.way(t, v.begin(), p)]++
+		v.end()
+	}
+	for range inFlight - 1 {
+		v.end()
+	}
+	return ways
+}
+
+func newVolume() *volume { return new(volumes).of(1) }
+
+// TestPolicyForced: Plain and Loop are what they say, whatever is in flight.
+func TestPolicyForced(t *testing.T) {
+	v := newVolume()
+	for _, inFlight := range []int{1, 1000} {
+		for _, direct := range []bool{false, true} {
+			reads, writes := v.trafficOf(direct)
+			for _, traffic := range []*traffic{reads, writes} {
+				if ways := flow(v, traffic, Plain, inFlight, 100); ways[wayPlain] != 100 {
+					t.Errorf("Plain: %v", ways)
+				}
+				if ways := flow(v, traffic, Loop, inFlight, 100); ways[wayLoop] != 100 {
+					t.Errorf("Loop: %v", ways)
+				}
+			}
+		}
+	}
+}
+
+// TestPolicyFewCalls: up to four calls at once are plain, and no crowd is seen.
+func TestPolicyFewCalls(t *testing.T) {
+	v := newVolume()
+	reads, _ := v.trafficOf(true)
+	for inFlight := 1; inFlight <= fewCalls; inFlight++ {
+		if ways := flow(v, reads, Auto, inFlight, 1000); ways[wayPlain] != 1000 {
+			t.Errorf("%d at once: %v", inFlight, ways)
+		}
+	}
+	if n := v.switches.Load(); n != 0 {
+		t.Errorf("%d switches", n)
+	}
+}
+
+// TestPolicyFlips lets the load flip between one caller and 256: each flip is one switch, made at
+// once when the crowd comes, and within some hundred calls when it has gone.
+func TestPolicyFlips(t *testing.T) {
+	v := newVolume()
+	reads, _ := v.trafficOf(true)
+	reads.nowait.Store(nowaitWorks)
+	const flips = 50
+	for i := range flips {
+		// Later on the contest may have its own mind, for these calls take no time.
+		if ways := flow(v, reads, Auto, 256, 200); i == 0 && ways[wayLoop] != 200 {
+			t.Errorf("in a crowd: %v", ways)
+		}
+		if ways := flow(v, reads, Auto, 1, 3000); ways[wayPlain] < 2500 {
+			t.Errorf("alone: %v", ways)
+		}
+	}
+	if n := v.switches.Load(); n != 2*flips {
+		t.Errorf("%d switches in %d flips", n, flips)
+	}
+}
+
+// TestPolicyWavers: a load that wavers about the limit does not make the policy waver with it.
+func TestPolicyWavers(t *testing.T) {
+	v := newVolume()
+	reads, _ := v.trafficOf(true)
+	for range 1000 {
+		flow(v, reads, Auto, fewCalls, 1)
+		flow(v, reads, Auto, fewCalls+2, 1)
+	}
+	if n := v.switches.Load(); n > 1 {
+		t.Errorf("%d switches", n)
+	}
+}
+
+// TestPolicyPageCache: in a crowd, buffered reads ask the page cache first as long as it answers
+// often; when it always does they are plain, when it hardly does they go to the loop. It is asked
+// now and then in any case, so that a change is seen.
+func TestPolicyPageCache(t *testing.T) {
+	v := newVolume()
+	reads, _ := v.trafficOf(false)
+	if ways := flow(v, reads, Auto, 50, 100); ways[wayNowait] != 100 {
+		t.Errorf("not known yet: %v", ways)
+	}
+	reads.nowait.Store(nowaitWorks)
+	for _, c := range []struct {
+		share  int32
+		mostly way
+	}{{256, wayPlain}, {128, wayNowait}, {0, wayLoop}} {
+		reads.hitShare.Store(c.share)
+		ways := flow(v, reads, Auto, 50, 1000)
+		if ways[c.mostly] < 700 || ways[wayNowait] == 0 {
+			t.Errorf("hits %d of 256: %v", c.share, ways)
+		}
+	}
+	for range 200 {
+		reads.noteHit(true)
+	}
+	if share := reads.hitShare.Load(); share != 256 {
+		t.Errorf("after many hits: %d", share)
+	}
+	for range 200 {
+		reads.noteHit(false)
+	}
+	if share := reads.hitShare.Load(); share != 0 {
+		t.Errorf("after many misses: %d", share)
+	}
+}
+
+// TestPolicyWithoutNowait: where a ring could only use a worker, calls are plain up to a cap.
+func TestPolicyWithoutNowait(t *testing.T) {
+	v := newVolume()
+	reads, writes := v.trafficOf(false)
+	reads.nowait.Store(nowaitRefused)
+	for _, traffic := range []*traffic{reads, writes} {
+		if ways := flow(v, traffic, Auto, plainCap, 1000); ways[wayPlain] != 1000 {
+			t.Errorf("below the cap: %v", ways)
+		}
+		if ways := flow(v, traffic, Auto, plainCap+1, 1000); ways[wayLoop] != 1000 {
+			t.Errorf("above the cap: %v", ways)
+		}
+	}
+}
+
+// rounds runs rounds of a contest in which a plain one and one of the loop take so long each.
+func rounds(c *contest, n int, plain, loop time.Duration) (ofPlain int) {
+	now, begun := c.began, c.begun
+	if now.IsZero() {
+		now = time.Unix(1, 0)
+	}
+	for range n {
+		if c.plain.Load() {
+			ofPlain++
+			now = now.Add(plain)
+		} else {
+			now = now.Add(loop)
+		}
+		begun += contestRound
+		c.nextRound(begun, now)
+	}
+	return ofPlain
+}
+
+// TestContest: the quicker leads before long, the other is tried less and less, a change is seen,
+// and noise is none.
+func TestContest(t *testing.T) {
+	var c contest
+	if n := rounds(&c, 1000, 2e6, 1e6); n == 0 || n > 10 {
+		t.Errorf("the loop is the quicker: %d of 1000 rounds were plain", n)
+	}
+	if n := rounds(&c, 5000, 1e6, 2e6); n < 3000 {
+		t.Errorf("then plain was: %d of 5000 rounds were plain", n)
+	}
+	if n := rounds(&c, 5000, 100e4, 95e4); n < 4900 {
+		t.Errorf("a difference of a twentieth: %d of 5000 rounds were plain", n)
+	}
+	var idle contest
+	rounds(&idle, 100, 2e6, 1e6)
+	rounds(&idle, 1, 1e12, 1e12)
+	if n := rounds(&idle, 1000, 2e6, 1e6); n > 50 {
+		t.Errorf("after idleness %d of 1000 rounds were plain", n)
+	}
+}
+
+// TestPolicyOnFiles flips real load between one caller and 256, and between cached and cold data:
+// every byte is right, the ways add up, and each way is used where it can be.
+func TestPolicyOnFiles(t *testing.T) {
+	e := open(t, WithLoops(2))
+	const size = 1 << 20
+	want := randomBytes(size)
+	f := openFile(t, e, want)
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Uint64
+	read := func(callers, each int) {
+		var readers sync.WaitGroup
+		for i := range callers {
+			readers.Add(1)
+			go func() {
+				defer readers.Done()
+				buf := make([]byte, 4096)
+				for j := range each {
+					off := (i*7919 + j*104729) % (size - len(buf))
+					if n, err := f.ReadAt(buf, int64(off)); n != len(buf) || err != nil || !bytes.Equal(buf, want[off:off+n]) {
+						t.Errorf("%d, %v", n, err)
+						return
+					}
+					calls.Add(1)
+				}
+			}()
+		}
+		within(t, "readers", readers.Wait)
+	}
+	for range 3 {
+		for _, callers := range []int{1, 256} {
+			dropCache(t, f)
+			read(callers, 2000/callers)
+			read(callers, 2000/callers)
+		}
+	}
+	if s := e.Stats(); s.Plain+s.Cached+s.Looped != calls.Load() || s.Plain == 0 {
+		t.Errorf("%+v of %d calls", s, calls.Load())
+	}
+}
+
+// dropCache asks the kernel to forget the file's pages.
+func dropCache(t *testing.T, f *File) {
+	const dontNeed = 4
+	if _, _, errno := syscall.Syscall6(syscall.SYS_FADVISE64, f.Fd(), 0, 0, dontNeed, 0, 0); errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// TestDirectIO: aligned transfers work, others say what was wrong with them.
+func TestDirectIO(t *testing.T) {
+	e := open(t, WithLoops(1))
+	name := writeTemp(t, randomBytes(1<<16))
+	f, err := e.OpenFile(name, os.O_RDWR|syscall.O_DIRECT, 0)
+	if err != nil {
+		t.Skipf("SKIPPED: no O_DIRECT here: %v", err)
+	}
+	defer f.Close()
+	memory, offset, err := f.Alignment()
+	if err != nil || memory <= 0 || offset <= 0 {
+		t.Skipf("SKIPPED: no O_DIRECT here: %d, %d, %v", memory, offset, err)
+	}
+	block := max(memory, offset)
+	buf := AlignedBuffer(block, block)
+	if n, err := f.ReadAt(buf, int64(block)); n != block || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if n, err := f.WriteAt(buf, 0); n != block || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	for _, c := range []struct {
+		what string
+		p    []byte
+		off  int64
+	}{{"offsets", buf, 1}, {"lengths", buf[:block-1], 0}, {"buffer aligned", AlignedBuffer(block+1, block)[1:], 0}} {
+		_, err := f.ReadAt(c.p, c.off)
+		if err == nil {
+			continue // this file system takes it
+		}
+		if !bytes.Contains([]byte(err.Error()), []byte(c.what)) || !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+// TestAlignedBuffer: addresses and sizes are as asked for.
+func TestAlignedBuffer(t *testing.T) {
+	for _, alignment := range []int{1, 2, 512, 4096, 1 << 20} {
+		for _, size := range []int{0, 1, 4095, 4096} {
+			b := AlignedBuffer(size, alignment)
+			if len(b) != size || cap(b) != size || (size > 0 && addressOf(b)%uint64(alignment) != 0) {
+				t.Errorf("AlignedBuffer(%d, %d): %d of %d bytes at %#x", size, alignment, len(b), cap(b), addressOf(b))
+			}
+		}
+	}
+	for _, c := range [][2]int{{1, 0}, {1, 3}, {-1, 1}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("AlignedBuffer(%d, %d) did not panic", c[0], c[1])
+				}
+			}()
+			AlignedBuffer(c[0], c[1])
+		}()
+	}
+}

@@ -191,6 +191,11 @@ GO_TEST_asan = $(NO_ASLR) build/run go asan -asan $(GO_CODE)
 GO_TEST_one-proc = build/run go one-proc -exec 'env GOMAXPROCS=1' $(GO_CODE)
 GO_TEST_nobody = build/run go nobody -exec '$(CURDIR)/tests/run/as-nobody' $(GO_CODE)
 
+test-threads: build/run ## Run the C tests, plain and under sanitizers, and the Go tests on backend threads
+	@failed=0; export RINGO_BACKEND=threads; for san in '' asan tsan; do \
+		$(MAKE) --no-print-directory -s -j2 test-c SAN=$$san || failed=1; done; \
+	GO=$(GO) build/run go threads $(GO_CODE) || failed=1; exit $$failed
+
 test-forbidden: build/run build/forbid bin/ringo ## Run the C and Go tests where io_uring is forbidden: by seccomp, by sysctl
 	@failed=0; for way in EPERM ENOSYS sysctl; do GO=$(GO) tests/forbidden/run $$way || failed=1; done; exit $$failed
 
@@ -311,6 +316,6 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-forbidden test-liburing \
-	test-arm64 test-without-liburing mutants soak fresh fuzz test-browser bench bench-serve check $(CHECKS:%=check-%) docs format help
-	test-arm64 test-without-liburing mutants soak model bench bench-go bench-serve check $(CHECKS:%=check-%) docs format help
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-threads test-forbidden \
+	test-liburing test-arm64 test-without-liburing mutants soak model fresh fuzz test-browser bench bench-go bench-serve \
+	check $(CHECKS:%=check-%) docs format help

@@ -204,12 +204,21 @@ func (l *logs) writeFile(kind string, file *logFile) (err error) {
 		}
 	}()
 	w := bufio.NewWriter(f)
+	zero := l.clone.logZero()
 	for _, e := range file.entries {
-		fmt.Fprintf(w, "%d, %d, %d, %d", e.ms, e.value, e.direction, e.size)
+		fmt.Fprintf(w, "%d, %d, %d, %d", zero+e.ms, e.value, e.direction, e.size)
 		if j.Logs.Offset {
 			fmt.Fprintf(w, ", %d", e.offset)
 		}
 		fmt.Fprint(w, ", 0\n")
 	}
 	return w.Flush()
+}
+
+// logZero is the time that a log's times count from, in ms since 1970; 0 where they count from the start.
+func (c *clone) logZero() uint64 {
+	if !c.job.Logs.UnixEpoch {
+		return 0
+	}
+	return uint64(c.base.Add(time.Duration(c.measureFrom.Load())).UnixMilli())
 }

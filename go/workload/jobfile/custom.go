@@ -21,7 +21,6 @@ func thinkTimeOf(j *Job) *time.Duration              { return &j.Think.Time }
 func thinkSpinOf(j *Job) *time.Duration              { return &j.Think.Spin }
 func thinkIOTimeOf(j *Job) *time.Duration            { return &j.Think.IOTime }
 func logEveryOf(j *Job) *time.Duration               { return &j.Logs.Every }
-func logHistogramEveryOf(j *Job) *time.Duration      { return &j.Logs.HistogramEvery }
 func bwAverageOf(j *Job) *time.Duration              { return &j.BWAverage }
 func iopsAverageOf(j *Job) *time.Duration            { return &j.IOPSAverage }
 func maxLatencyOf(j *Job) *[Directions]time.Duration { return &j.MaxLatency }
@@ -246,6 +245,11 @@ func parseRange(text string, kbBase int) (Range, error) {
 		return Range{}, fmt.Errorf("%q: a block has at least 1 byte", text)
 	}
 	return Range{min(low, high), max(low, high)}, nil // fio swaps them too.
+}
+
+func storeAllRandRepeat(d *draft, v value) error {
+	d.allRepeat = v.numbers[0] == 1
+	return nil
 }
 
 func storeZoneMode(d *draft, v value) error {

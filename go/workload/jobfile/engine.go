@@ -3,6 +3,7 @@
 package jobfile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,14 @@ var fioEngines = []string{"posixaio", "mmap", "splice", "sg", "filecreate", "fil
 
 func (e Engine) String() string {
 	return [...]string{"psync", "ringo", "threads", "goread", "libaio", "null", "fio"}[e]
+}
+
+// fioName is what fio calls an engine of the kind.
+func (e Engine) fioName() string {
+	if e == EngineRingo {
+		return "io_uring"
+	}
+	return e.String()
 }
 
 // like is the engine whose options are known to this one: fio:io_uring has those of io_uring.
@@ -84,13 +93,21 @@ func storeSQPoll(d *draft, v value) error {
 }
 
 func storeSQPollCPU(d *draft, v value) error {
-	d.Engine.SQPollCPU, d.Engine.SQPoll = int(v.numbers[0]), true
+	d.Engine.SQPollCPU = int(v.numbers[0])
+	return nil
+}
+
+func storeNonVectored(d *draft, v value) error {
+	if v.numbers[0] == 0 && d.Engine.Engine != EngineFio {
+		return errors.New("engine ringo always uses READ and WRITE; fio:io_uring can do it")
+	}
+	d.Engine.NonVectored = v.numbers[0] != 0
 	return nil
 }
 
 func storeSubmitMode(_ *draft, v value) error {
 	if v.text == "offload" {
-		return fmt.Errorf("offload is not supported: a job submits its own I/Os")
+		return errors.New("offload is not supported: a job submits its own I/Os")
 	}
 	return nil
 }

@@ -72,7 +72,6 @@ type Job struct {
 	NoRandomMap      bool                  // offsets may repeat before all were used
 	RandomGenerator  Generator             //
 	RandRepeat       bool                  // the same sequence in every run, from RandSeed; false: another one each time
-	AllRandRepeat    bool                  // the same for everything random, not offsets alone
 	RandSeed         uint64                //
 	Size             Amount                // of the job's region over all its files, and how much I/O by default
 	IOSize           Amount                // how much I/O, where it is not Size
@@ -82,7 +81,6 @@ type Job struct {
 	OffsetAlign      int64                 // of offsets given in percent; 0: the smallest block size
 	NumberIOs        int64                 // at most so many I/Os; 0: no limit
 	Zone             Zone                  // zonemode=strided
-	VerifyOnly       bool                  // check earlier writes, write nothing
 	Depth            Depth                 //
 	Rate             Rate                  //
 	Think            Think                 //
@@ -111,7 +109,6 @@ type Job struct {
 	Overwrite       bool        // lay the files out before writing
 	PreRead         bool        // read the files into the page cache before the job
 	Unlink          bool        // remove the files at the end
-	UnlinkEachLoop  bool        //
 	CreateFsync     bool        // fsync files that were laid out
 	CreateOnOpen    bool        // create files when the job opens them
 	CreateOnly      bool        // lay out, then end
@@ -379,7 +376,6 @@ type Verify struct {
 	Data         Payload // verify_pattern
 	Fatal        bool    // the first mismatch ends the job
 	Dump         bool    // write what was expected and received into files
-	Async        int     // threads that check beside the job; 0: in the job itself
 	Backlog      int64   // check after so many writes; 0: only behind the writes
 	BacklogBatch int64   // and so many at a time; 0: Backlog
 }
@@ -420,14 +416,12 @@ const (
 
 // Logs are the log files. An empty name is no log.
 type Logs struct {
-	Bandwidth, Latency, IOPS, Histogram string        // prefixes of the files' names
-	PerJob                              bool          // the job's number in the files' names
-	Every                               time.Duration // average over; 0: each I/O
-	HistogramEvery                      time.Duration
-	HistogramCoarseness                 int
-	MaxValue                            bool // the window's largest instead of its average
-	Offset                              bool // the I/O's offset in each line
-	UnixEpoch                           bool // times count from 1970, not from the start
+	Bandwidth, Latency, IOPS string        // prefixes of the files' names
+	PerJob                   bool          // the job's number in the files' names
+	Every                    time.Duration // average over; 0: each I/O
+	MaxValue                 bool          // the window's largest instead of its average
+	Offset                   bool          // the I/O's offset in each line
+	UnixEpoch                bool          // times count from 1970, not from the start
 }
 
 // An Engine does the I/O.

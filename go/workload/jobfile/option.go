@@ -55,6 +55,7 @@ type Option struct {
 	Why          string   // of Inert: why it changes nothing; of Refused: why it is refused
 	Engines      []Engine // the engines it belongs to; nil: all
 	Ours         bool     // fio does not know it
+	OnlyFio      bool     // it is for fio:ENGINE; ringo's own engines of this kind do not have it
 
 	order int // as fio: higher ones of a section are applied first
 	store func(*draft, value) error
@@ -113,9 +114,9 @@ func Options() []*Option { return options }
 // Lookup finds an option by its name or an alias, or gives nil.
 func Lookup(name string) *Option { return optionByName[name] }
 
-// knownWith says that the engine has the option.
+// knownWith says that fio's engine of the kind has the option.
 func (o *Option) knownWith(engine EngineOptions) bool {
-	return o.Engines == nil || slices.Contains(o.Engines, engine.like())
+	return o.Engines == nil || slices.Contains(o.Engines, engine.like()) && !(o.Ours && engine.Engine == EngineFio)
 }
 
 // longestName is longer than any name there is.

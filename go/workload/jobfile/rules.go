@@ -3,6 +3,7 @@
 package jobfile
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -117,9 +118,10 @@ func (b *builder) finishFiles(d *draft) {
 	if len(d.Filenames) > 0 {
 		d.NumFiles = len(d.Filenames)
 	}
-	if d.OpenFiles > d.NumFiles || d.OpenFiles == 0 {
-		d.OpenFiles = d.NumFiles
+	if d.OpenFiles > 0 && d.OpenFiles < d.NumFiles {
+		b.wrong(d, "openfiles", "is less than nrfiles: %d < %d; all files are open here", d.OpenFiles, d.NumFiles)
 	}
+	d.OpenFiles = d.NumFiles
 	if d.given["filename"] && slices.ContainsFunc(d.Globals, isFilename) && slices.ContainsFunc(d.Given, isFilename) &&
 		!slices.ContainsFunc(b.set, func(s setting) bool { return s.key == "filename" }) {
 		b.corrected(d, "filename", "adds to the files of a global section; the job uses them all")
@@ -222,25 +224,25 @@ func (b *builder) finishRandom(d *draft) {
 	if d.Distribution.Shape != Uniform {
 		d.NoRandomMap = true
 	}
-	if d.given["randseed"] {
-		d.RandRepeat = true
-	}
+	d.RandRepeat = d.RandRepeat || d.allRepeat || d.given["randseed"]
 }
 
 func (b *builder) finishEngine(d *draft) {
 	e := &d.Engine
-	if e.SQPoll {
-		e.RegisterFiles = true
-	}
-	if e.RegisterFiles && d.OpenFiles != d.NumFiles && e.Engine == EngineRingo {
-		b.wrong(d, "openfiles", "registered files must all be open: openfiles is %d, nrfiles %d", d.OpenFiles, d.NumFiles)
-	}
-	if e.HiPri && !d.Direct && e.Engine == EngineRingo {
-		b.wrong(d, "hipri", "polled completions need direct=1")
-	}
-	if e.Uncached && d.Direct {
-		b.corrected(d, "uncached", "means nothing with direct=1, which leaves the page cache alone anyway")
-		e.Uncached = false
+	for _, option := range []struct {
+		name  string
+		asked bool
+	}{
+		{"fixedbufs", e.FixedBuffers}, {"registerfiles", e.RegisterFiles}, {"sqthread_poll", e.SQPoll},
+		{"sqthread_poll_cpu", e.SQPollCPU >= 0}, {"hipri", e.HiPri}, {"force_async", e.ForceAsync > 0},
+		{"uncached", e.Uncached}, {"nowait", e.NoWait}, {"userspace_reap", e.UserspaceReap},
+	} {
+		if option.asked && e.Engine != EngineFio {
+			refusal := d.at(option.name)
+			refusal.Err = &reasonError{ErrRefused, fmt.Sprintf("refused: engine %s does not have this option; fio:%s has it",
+				e.Name, e.Engine.fioName())}
+			b.fail(refusal)
+		}
 	}
 	if e.Name != e.Engine.String() && e.Engine != EngineFio && e.Name != "io_uring" {
 		b.notes.add("%s: [%s] ioengine=%s is run as %s", d.at("ioengine").Source, d.Section, e.Name, e.Engine)
@@ -252,7 +254,7 @@ func (d *draft) finishReports() {
 	l.LatPercentiles = l.LatPercentiles && !l.DisableLat
 	l.ClatPercentiles = l.ClatPercentiles && !l.DisableClat
 	l.SlatPercentiles = l.SlatPercentiles && !l.DisableSlat
-	for _, prefix := range []*string{&d.Logs.Bandwidth, &d.Logs.Latency, &d.Logs.IOPS, &d.Logs.Histogram} {
+	for _, prefix := range []*string{&d.Logs.Bandwidth, &d.Logs.Latency, &d.Logs.IOPS} {
 		if *prefix == logByJob {
 			*prefix = d.Name
 		}

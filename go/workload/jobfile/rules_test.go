@@ -83,7 +83,7 @@ func TestRules(t *testing.T) {
 		{"write_iops_log=x\niopsavgtime=100\nlog_avg_msec=250", func(j *Job) any { return j.IOPSAverage }, millis(100)},
 		{"write_iops_log=x", func(j *Job) any { return fmt.Sprint(j.Logs.IOPS, j.IOPSAverage) }, "x500ms"},
 		{"unit_base=1\nkb_base=1000", func(j *Job) any { return fmt.Sprint(j.UnitBase, j.KBBase) }, "1 1000"},
-		{"ioengine=io_uring\nsqthread_poll_cpu=0", func(j *Job) any { return j.Engine }, EngineOptions{Engine: EngineRingo, Name: "io_uring", SQPoll: true, RegisterFiles: true, NonVectored: true}},
+		{"ioengine=fio:io_uring\nsqthread_poll\nsqthread_poll_cpu=0", func(j *Job) any { return j.Engine }, EngineOptions{Engine: EngineFio, Name: "fio:io_uring", Fio: "io_uring", SQPoll: true, NonVectored: true}},
 		{"ioengine=fio:posixaio", func(j *Job) any { return j.Engine }, EngineOptions{Engine: EngineFio, Name: "fio:posixaio", Fio: "posixaio", SQPollCPU: -1, NonVectored: true}},
 		{"size=50%\noffset=25%\nio_size=2g", func(j *Job) any { return []Amount{j.Size, j.Offset, j.IOSize} }, []Amount{{0, 50}, {0, 25}, {2 << 30, 0}}},
 		{"rate=1m,2m\nrate_iops_min=,5", func(j *Job) any { return j.Rate }, Rate{Bytes: [3]int64{1 << 20, 2 << 20, 2 << 20}, MinIOPS: [3]int64{0, 5, 5}, Cycle: time.Second}},
@@ -102,12 +102,12 @@ func TestRules(t *testing.T) {
 // TestInheritance is about what a section has from the global ones above it.
 func TestInheritance(t *testing.T) {
 	plan, err := parseText(strings.Join([]string{
-		"[global]", "bs=8k", "ioengine=io_uring", "fixedbufs",
+		"[global]", "bs=8k", "ioengine=fio:io_uring", "fixedbufs",
 		"[a]", "filename=/a", "exitall",
 		"[global]", "filename=/g", "iodepth=4",
 		"[b]", "bs=16k", "filename=/b",
-		"[c]", "ioengine=libaio",
-		"[d]", "ioengine=ringo", "stonewall",
+		"[c]", "ioengine=fio:libaio",
+		"[d]", "ioengine=fio:io_uring", "stonewall",
 	}, "\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -118,10 +118,10 @@ func TestInheritance(t *testing.T) {
 			j.Engine.FixedBuffers, j.ExitAll, len(j.Globals), len(j.Given)))
 	}
 	want := []string{
-		"a0 8192 1 [/a]io_uringtrue true 3 2",
-		"b0 16384 4 [/g /b]io_uringtrue true 5 2",
-		"c0 8192 4 [/g]libaiofalse true 5 1",
-		"d1 8192 4 [/g]ringotrue true 5 2",
+		"a0 8192 1 [/a]fio:io_uringtrue true 3 2",
+		"b0 16384 4 [/g /b]fio:io_uringtrue true 5 2",
+		"c0 8192 4 [/g]fio:libaiofalse true 5 1",
+		"d1 8192 4 [/g]fio:io_uringtrue true 5 2",
 	}
 	for i := range want {
 		if got[i] != want[i] {

@@ -11,9 +11,10 @@ import (
 // A draft is a job while options are applied to it.
 type draft struct {
 	Job
-	given   map[string]bool   // options set by a job file or command line, by canonical name
-	bs      [Directions]int64 // bs=, which bsrange and bssplit override
-	strided bool              // zonemode=strided
+	given     map[string]bool   // options set by a job file or command line, by canonical name
+	bs        [Directions]int64 // bs=, which bsrange and bssplit override
+	strided   bool              // zonemode=strided
+	allRepeat bool              // allrandrepeat
 }
 
 func newDraft() *draft {

@@ -257,6 +257,7 @@ bench-go: build/bench/window ## Measure the Go package's files beside package os
 	@$(GO) run ./tests/bench $(BENCH_GO)
 
 BENCH_GO ?= readat window matrix writefiles readfiles
+.PHONY: model bench-go
 
 build/bench/%: tests/bench/c/%.c build/libringo.a
 	@mkdir -p $(@D)

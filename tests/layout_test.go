@@ -31,10 +31,11 @@ var (
 		"go/ringo/ringoprom": {"go/ringo"},
 		"go/fileserver":      {"go/ringo"},
 		"go/workload":        {"go/ringo"},
-		"cmd":                {"go/fileserver", "go/workload", "go/ringo"},
-		"tests":              {"go/fileserver", "go/workload", "go/ringo", "csrc"},
+		"go/treecopy":        {"go/ringo"},
+		"cmd":                {"go/fileserver", "go/workload", "go/treecopy", "go/ringo"},
+		"tests":              {"go/fileserver", "go/workload", "go/treecopy", "go/ringo", "csrc"},
 	}
-	outside   = []string{"go/ringo/ringoprom", "go/fileserver", "go/workload", "cmd", "tests"}
+	outside   = []string{"go/ringo/ringoprom", "go/fileserver", "go/workload", "go/treecopy", "cmd", "tests"}
 	topLevel  = []string{"csrc", "go", "cmd", "tests", "docs"}
 	drawers   = []string{"util", "utils", "common", "helper", "helpers", "misc"}
 	generated = []string{"bin", "build"} // as .gitignore says

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringo-io/ringo/cmd/ringo/internal/treecopy"
+	"github.com/ringo-io/ringo/go/treecopy"
 )
 
 func newCpCommand() *cobra.Command {

@@ -160,3 +160,40 @@ func BenchmarkReadFiles(b *testing.B) {
 	}
 	report(b.N)
 }
+
+// BenchmarkWindow keeps 32 operations that do nothing in a window, or reads a page from the page
+// cache: what Submit, a step and Wait cost per operation.
+func BenchmarkWindow(b *testing.B) {
+	e := open(b, WithLoops(1))
+	f := e.NewFile(openTemp(b, make([]byte, 4096)))
+	for _, kind := range []OpKind{OpNop, OpRead} {
+		for _, least := range []int{1, 32} {
+			b.Run(fmt.Sprintf("%s/wait=%d", opNames[kind], least), func(b *testing.B) {
+				w := openWindow(b, e, 32)
+				defer w.Close()
+				ops := make([]Op, 32)
+				memory := make([]byte, 32*4096)
+				idle := make([]*Op, 0, 32)
+				for i := range ops {
+					ops[i] = Op{Kind: kind, File: f, Data: memory[i*4096 : (i+1)*4096]}
+					idle = append(idle, &ops[i])
+				}
+				report := measureCPU(b)
+				for done := 0; done < b.N; {
+					for _, op := range idle {
+						if err := w.Submit(op); err != nil {
+							b.Fatal(err)
+						}
+					}
+					ended, err := w.Wait(least)
+					if err != nil {
+						b.Fatal(err)
+					}
+					idle = append(idle[:0], ended...)
+					done += len(ended)
+				}
+				report(b.N)
+			})
+		}
+	}
+}

@@ -65,6 +65,17 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 	return err
 }
 
+// WriteFileAtomic is [Engine.WriteFileAtomic] on the default engine.
+func WriteFileAtomic(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
+	return WriteFile(ctx, name, data, perm, Atomic, Sync)
+}
+
+// WriteFileAtomic replaces name by a file with data, durably: WriteFile with [Atomic] and [Sync]. Readers, and
+// whoever comes after a crash, find the old file or the new one, whole. Safe for concurrent use.
+func (e *Engine) WriteFileAtomic(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
+	return e.WriteFile(ctx, name, data, perm, Atomic, Sync)
+}
+
 // WriteFileFunc writes data to name and calls fn on a loop's goroutine with what WriteFile would
 // have returned; until then data must not be changed. It never blocks; an error it returns itself
 // means that fn will not be called.

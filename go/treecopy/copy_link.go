@@ -8,8 +8,6 @@ import (
 	"errors"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 // hardLink is the copy of a file that has several names, of which unseen have not been met yet.
@@ -60,7 +58,7 @@ func (c *Copier) linkToCopy(st *unix.Stat_t, dst place) bool {
 func (c *Copier) copySymlink(src, dst place, st *unix.Stat_t) error {
 	text, err := readLink(src)
 	if err != nil {
-		return &report.Failure{What: "cannot read the link", Path: src.path, Why: err}
+		return &Failure{What: "cannot read the link", Path: src.path, Why: err}
 	}
 	old, err := dst.lstat()
 	if err == nil {
@@ -72,7 +70,7 @@ func (c *Copier) copySymlink(src, dst place, st *unix.Stat_t) error {
 		}
 	}
 	if err := unix.Symlinkat(text, dst.dir, dst.name); err != nil {
-		return &report.Failure{What: "cannot create the link", Path: dst.path, Why: err}
+		return &Failure{What: "cannot create the link", Path: dst.path, Why: err}
 	}
 	c.keepNodeAttributes(src, dst, st)
 	return nil
@@ -91,11 +89,11 @@ func linkOntoItself(src place, st, old *unix.Stat_t) bool {
 // removeOld makes way for a new entry where old is. A directory never makes way for something else.
 func removeOld(dst place, old *unix.Stat_t) error {
 	if old.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return &report.Failure{What: "cannot replace the directory", Path: dst.path,
+		return &Failure{What: "cannot replace the directory", Path: dst.path,
 			Why: errors.New("what is copied there is not one"), Cure: "remove it first"}
 	}
 	if err := unix.Unlinkat(dst.dir, dst.name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
-		return &report.Failure{What: "cannot remove", Path: dst.path, Why: err}
+		return &Failure{What: "cannot remove", Path: dst.path, Why: err}
 	}
 	return nil
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 // namesAtOnce bounds the memory that a directory of any length takes.
@@ -88,7 +86,7 @@ func (c *Copier) copyEntry(src, dst place) bool {
 
 // failEntry reports err, which may already say better than what and path which side it is about.
 func (c *Copier) failEntry(what, path string, err error) {
-	var failure *report.Failure
+	var failure *Failure
 	if errors.As(err, &failure) {
 		c.failWith(failure)
 		return
@@ -143,7 +141,7 @@ func (c *Copier) makeDirectory(dst place) (to *os.File, old *unix.Stat_t, err er
 	}
 	to, err = dst.open(unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-		return nil, nil, &report.Failure{What: "cannot replace by a directory", Path: dst.path,
+		return nil, nil, &Failure{What: "cannot replace by a directory", Path: dst.path,
 			Why: errors.New("it is not a directory"), Cure: "remove it first"}
 	}
 	if err != nil {

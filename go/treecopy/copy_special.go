@@ -6,8 +6,6 @@ package treecopy
 
 import (
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 func (c *Copier) copyNode(src, dst place, st *unix.Stat_t) error {
@@ -20,7 +18,7 @@ func (c *Copier) copyNode(src, dst place, st *unix.Stat_t) error {
 		}
 	}
 	if err := unix.Mknodat(dst.dir, dst.name, st.Mode&unix.S_IFMT|0o600, int(st.Rdev)); err != nil {
-		return &report.Failure{What: "cannot create the special file", Path: dst.path, Why: err}
+		return &Failure{What: "cannot create the special file", Path: dst.path, Why: err}
 	}
 	c.keepNodeAttributes(src, dst, st)
 	return nil

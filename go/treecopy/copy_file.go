@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 // target is a destination opened for writing. old is what was overwritten, nil for a new file.
@@ -27,7 +25,7 @@ type target struct {
 func (c *Copier) copyFile(src, dst place, st *unix.Stat_t) error {
 	from, err := c.openSource(src, st)
 	if err != nil {
-		return &report.Failure{What: "cannot open", Path: src.path, Why: err}
+		return &Failure{What: "cannot open", Path: src.path, Why: err}
 	}
 	defer from.Close()
 	to, err := openTarget(src, dst, st)
@@ -40,10 +38,10 @@ func (c *Copier) copyFile(src, dst place, st *unix.Stat_t) error {
 	}
 	c.keepAttributes(descriptor(from), descriptor(to.file), dst.path, st, to.old)
 	if err := to.file.Close(); err != nil {
-		return to.discard(&report.Failure{What: "cannot finish", Path: dst.path, Why: err})
+		return to.discard(&Failure{What: "cannot finish", Path: dst.path, Why: err})
 	}
 	if move.unsettled {
-		c.failWith(&report.Failure{What: "the copy lacks the latest bytes of", Path: src.path,
+		c.failWith(&Failure{What: "the copy lacks the latest bytes of", Path: src.path,
 			Why: errors.New("it kept growing"), Cure: "copy it again when nothing writes to it"})
 	}
 	return nil
@@ -104,7 +102,7 @@ func openTarget(src, dst place, st *unix.Stat_t) (*target, error) {
 		return to, to.openOld(src, st)
 	}
 	if err != nil {
-		return nil, &report.Failure{What: "cannot create", Path: dst.path, Why: err}
+		return nil, &Failure{What: "cannot create", Path: dst.path, Why: err}
 	}
 	return to, nil
 }
@@ -125,7 +123,7 @@ func (t *target) openOld(src place, st *unix.Stat_t) error {
 	}
 	old, err := t.lstat()
 	if err != nil {
-		return &report.Failure{What: "cannot stat", Path: t.path, Why: err}
+		return &Failure{What: "cannot stat", Path: t.path, Why: err}
 	}
 	t.lost = true
 	if old.Mode&unix.S_IFMT != unix.S_IFREG || old.Nlink > 1 {
@@ -141,7 +139,7 @@ func (t *target) openOld(src place, st *unix.Stat_t) error {
 	}
 	if err != nil {
 		t.file.Close()
-		return &report.Failure{What: "cannot overwrite", Path: t.path, Why: err}
+		return &Failure{What: "cannot overwrite", Path: t.path, Why: err}
 	}
 	t.old = old
 	return nil
@@ -152,7 +150,7 @@ func (t *target) replace(old *unix.Stat_t) error {
 		return err
 	}
 	if err := t.create(); err != nil {
-		return &report.Failure{What: "cannot create", Path: t.path, Why: err, Cure: "what was there has been removed"}
+		return &Failure{What: "cannot create", Path: t.path, Why: err, Cure: "what was there has been removed"}
 	}
 	return nil
 }
@@ -169,20 +167,20 @@ func (t *target) discard(cause error) error {
 	note := ""
 	switch {
 	case err != nil && !errors.Is(err, unix.ENOENT):
-		note = "the half-written " + report.Quote(t.path) + " could not be removed, remove it"
+		note = "the half-written " + Quote(t.path) + " could not be removed, remove it"
 	case t.lost:
-		note = "the file that was at " + report.Quote(t.path) + " before had been overwritten and is gone"
+		note = "the file that was at " + Quote(t.path) + " before had been overwritten and is gone"
 	}
-	var failure *report.Failure
+	var failure *Failure
 	if !errors.As(cause, &failure) {
-		failure = &report.Failure{What: "cannot copy to", Path: t.path, Why: cause}
+		failure = &Failure{What: "cannot copy to", Path: t.path, Why: cause}
 	}
 	failure.Note = note
 	return failure
 }
 
-func sameFile(src, dst place) *report.Failure {
-	return &report.Failure{
-		What: "cannot copy " + report.Quote(src.path) + " to " + report.Quote(dst.path) + ": they are the same file",
+func sameFile(src, dst place) *Failure {
+	return &Failure{
+		What: "cannot copy " + Quote(src.path) + " to " + Quote(dst.path) + ": they are the same file",
 		Cure: "name another destination"}
 }

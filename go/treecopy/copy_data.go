@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 const (
@@ -197,13 +195,13 @@ func (t *transfer) count(n int64) {
 
 func (t *transfer) cannot(what, path string, err error) error {
 	if interrupted := t.copier.ctx.Err(); interrupted != nil {
-		return &report.Failure{What: "cannot copy to", Path: t.to, Why: interrupted, Cure: "run it again"}
+		return &Failure{What: "cannot copy to", Path: t.to, Why: interrupted, Cure: "run it again"}
 	}
-	return &report.Failure{What: "cannot " + what, Path: path, Why: err}
+	return &Failure{What: "cannot " + what, Path: path, Why: err}
 }
 
 func (t *transfer) shrank() error {
-	return &report.Failure{What: "cannot copy", Path: t.from, Why: errors.New("it shrank while being copied"),
+	return &Failure{What: "cannot copy", Path: t.from, Why: errors.New("it shrank while being copied"),
 		Cure: "copy it again when nothing writes to it"}
 }
 

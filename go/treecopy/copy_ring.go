@@ -12,8 +12,6 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 const (
@@ -37,7 +35,7 @@ func (t *transfer) copyByRing(from, to int64) (int64, error) {
 	run := &ringCopy{transfer: t}
 	var err error
 	if run.in, run.out, err = t.ringFiles(); err != nil {
-		return from, &report.Failure{What: "cannot open a ring to copy", Path: t.from, Why: err,
+		return from, &Failure{What: "cannot open a ring to copy", Path: t.from, Why: err,
 			Cure: "`ringo probe` says what is missing"}
 	}
 	run.ctx, run.stop = context.WithCancelCause(t.copier.ctx)
@@ -66,7 +64,7 @@ func (t *transfer) ringFiles() (in, out RingFile, err error) {
 }
 
 func (t *transfer) ringFailure(err error) error {
-	var failure *report.Failure
+	var failure *Failure
 	if errors.As(err, &failure) {
 		return failure
 	}

@@ -11,8 +11,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 // stream copies from an offset until the source ends.
@@ -93,8 +91,8 @@ func (c *Copier) copyToDevice(src, dst place) {
 }
 
 // withoutRemoval says what no other copy has to: that part of the bytes stays written.
-func withoutRemoval(err error) *report.Failure {
-	var failure *report.Failure
+func withoutRemoval(err error) *Failure {
+	var failure *Failure
 	errors.As(err, &failure)
 	failure.Note = "part of it has been written"
 	return failure

@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 func (c *Copier) copyOperands(sources []string, destination string) {
@@ -23,7 +21,7 @@ func (c *Copier) copyOperands(sources []string, destination string) {
 		if err == nil {
 			err = unix.ENOTDIR
 		}
-		c.failWith(&report.Failure{What: "cannot copy several sources to", Path: destination, Why: err,
+		c.failWith(&Failure{What: "cannot copy several sources to", Path: destination, Why: err,
 			Cure: "name a directory that exists"})
 		return
 	}
@@ -90,7 +88,7 @@ func (c *Copier) copyOperand(source, target string) {
 // mayCopyDirectory refuses what would copy a directory into itself, which would never end.
 func (c *Copier) mayCopyDirectory(src, dst place, st *unix.Stat_t) bool {
 	if !c.options.Recursive {
-		c.failWith(&report.Failure{What: "cannot copy the directory", Path: src.path, Cure: "copy it with -r"})
+		c.failWith(&Failure{What: "cannot copy the directory", Path: src.path, Cure: "copy it with -r"})
 		return false
 	}
 	var old unix.Stat_t
@@ -112,13 +110,13 @@ func (c *Copier) mayCopyDirectory(src, dst place, st *unix.Stat_t) bool {
 func (c *Copier) mayCopyNonDirectory(src, dst place) bool {
 	old, err := dst.lstat()
 	if errors.Is(err, unix.ENOENT) && strings.HasSuffix(dst.path, "/") {
-		c.failWith(&report.Failure{What: "cannot create", Path: dst.path, Why: unix.ENOTDIR,
+		c.failWith(&Failure{What: "cannot create", Path: dst.path, Why: unix.ENOTDIR,
 			Cure: "leave out the slash, or make the directory first"})
 		return false
 	}
 	if err == nil && c.made[inodeOf(old)] {
-		c.failWith(&report.Failure{What: "will not overwrite what was just made", Path: dst.path,
-			Cure: "copy " + report.Quote(src.path) + " somewhere else, both have the same name"})
+		c.failWith(&Failure{What: "will not overwrite what was just made", Path: dst.path,
+			Cure: "copy " + Quote(src.path) + " somewhere else, both have the same name"})
 		return false
 	}
 	return true
@@ -134,7 +132,7 @@ func (c *Copier) followTarget(src, dst place, st *unix.Stat_t) (through place, h
 	kind := old.Mode & unix.S_IFMT
 	switch {
 	case err != nil && isLink:
-		c.failWith(&report.Failure{What: "will not write through the dangling link", Path: dst.path, Why: err,
+		c.failWith(&Failure{What: "will not write through the dangling link", Path: dst.path, Why: err,
 			Cure: "remove it first"})
 		return dst, true
 	case err != nil || kind == unix.S_IFDIR:
@@ -157,8 +155,8 @@ func (c *Copier) followTarget(src, dst place, st *unix.Stat_t) (through place, h
 }
 
 func (c *Copier) failInside(src, dst place) {
-	c.failWith(&report.Failure{
-		What: "cannot copy the directory " + report.Quote(src.path) + " into itself, " + report.Quote(dst.path),
+	c.failWith(&Failure{
+		What: "cannot copy the directory " + Quote(src.path) + " into itself, " + Quote(dst.path),
 		Cure: "name a destination outside it"})
 }
 

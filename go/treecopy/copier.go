@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Package treecopy copies files and trees as `cp -a` does, each file the cheapest way the kernel offers.
+// Package treecopy copies files and trees as `cp -a` does, each file the cheapest way the kernel offers: [CopyFile],
+// [CopyTree], and for more control a [Copier]. It needs Linux.
 //
 // The files, from the top down:
 //
+//	copy.go          CopyFile, CopyTree
 //	copier.go        Options, Copier, Run; how failures are collected
 //	copy_operands.go SRC… DST: which name each source gets, what is refused before anything is touched
 //	copy_tree.go     one entry by its type; directories
@@ -15,6 +17,7 @@
 //	copy_special.go  FIFOs, sockets and device nodes themselves
 //	copy_meta.go     owner, mode, times
 //	copy_xattr.go    extended attributes and ACLs
+//	failure.go       how failures are worded
 //	measure.go       how many bytes there are to copy, for a progress bar
 //
 // A tree is walked by descriptors, never by paths built from names, and what was opened is compared with what was seen
@@ -30,8 +33,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringo-io/ringo/cmd/ringo/internal/report"
 )
 
 // ErrIncomplete says that some entries were not copied; each has gone to Options.Report.
@@ -109,10 +110,10 @@ func (c *Copier) Done() int64 { return c.done.Load() }
 
 // fail records a failure and lets the walk go on. An interruption is no failure of any entry: Run tells of it once.
 func (c *Copier) fail(what, path string, why error) {
-	c.failWith(&report.Failure{What: what, Path: path, Why: why})
+	c.failWith(&Failure{What: what, Path: path, Why: why})
 }
 
-func (c *Copier) failWith(failure *report.Failure) {
+func (c *Copier) failWith(failure *Failure) {
 	if c.ctx.Err() != nil && errors.Is(failure.Why, c.ctx.Err()) && failure.Note == "" {
 		return
 	}

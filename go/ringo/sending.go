@@ -483,7 +483,7 @@ var _ FileSource = (*os.File)(nil)
 func (c *Conn) Acked() (uint64, bool) {
 	var info [tcpInfoSize]byte
 	size := uint32(len(info))
-	_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(c.fd), syscall.IPPROTO_TCP, syscall.TCP_INFO,
+	_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(c.fd), syscall.IPPROTO_TCP, tcpInfo,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	if errno != 0 || size < tcpInfoAckedAt+8 {
 		return 0, false
@@ -491,8 +491,9 @@ func (c *Conn) Acked() (uint64, bool) {
 	return binary.NativeEndian.Uint64(info[tcpInfoAckedAt:]), true
 }
 
-// Where struct tcp_info (linux/tcp.h) has tcpi_bytes_acked, since Linux 4.1.
+// TCP_INFO, and where struct tcp_info (linux/tcp.h) has tcpi_bytes_acked, since Linux 4.1.
 const (
+	tcpInfo        = 11
 	tcpInfoAckedAt = 120
 	tcpInfoSize    = 128
 )

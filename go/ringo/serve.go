@@ -124,13 +124,23 @@ func inheritOptions(fd int) {
 	for _, o := range [...]struct{ level, name, value int }{
 		{syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1},
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
-		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 15},
-		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15},
-		{syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 9},
+		{syscall.IPPROTO_TCP, tcpKeepIdle, 15},
+		{syscall.IPPROTO_TCP, tcpKeepInterval, 15},
+		{syscall.IPPROTO_TCP, tcpKeepCount, 9},
 	} {
 		_ = syscall.SetsockoptInt(fd, o.level, o.name, o.value)
 	}
 }
+
+// Linux's numbers (linux/tcp.h, linux/net.h): on other systems, where no engine opens and this only has
+// to build, package syscall lacks the names.
+const (
+	tcpKeepIdle     = 4
+	tcpKeepInterval = 5
+	tcpKeepCount    = 6
+	sockNonblock    = 0o4000
+	sockCloexec     = 0o2000000
+)
 
 // share is how many of the service's connections loop i may have.
 func (s *service) share(i int) int {
@@ -215,7 +225,7 @@ func (p *port) room() int { return min(p.max-p.count, p.loop.room-p.loop.conns) 
 func (p *port) listen() {
 	room := p.room()
 	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot,
-		Argument: syscall.SOCK_NONBLOCK | syscall.SOCK_CLOEXEC}
+		Argument: sockNonblock | sockCloexec}
 	if p.wide = room > p.loop.acceptAhead; !p.wide {
 		op.Length = uint64(room)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"time"
 )
 
@@ -18,14 +19,22 @@ const (
 	idleSettle = 2 * time.Second
 )
 
-// benchEcho compares messages of 512 bytes, sent back, on 1, 64 and 1,000 connections.
-func benchEcho(rounds int, seconds float64) error {
+// benchEcho compares messages of 512 bytes, sent back, on 1, 64 and 1,000 connections; only is a
+// pattern of these numbers.
+func benchEcho(rounds int, seconds float64, only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	servers, err := startEchoServers()
 	if err != nil {
 		return err
 	}
 	defer stopAll(servers)
 	for _, conns := range []int{1, 64, 1000} {
+		if !wanted.MatchString(fmt.Sprint(conns)) {
+			continue
+		}
 		var arms []arm
 		for i, s := range echoServers {
 			arms = append(arms, arm{s.name, func() (sample, error) { return servers[i].echo(conns, seconds) }})

@@ -48,7 +48,7 @@ func main() {
 			fmt.Printf("%s; %d rounds of %v s\n\n%s\n", environment(), *rounds, *seconds, tableHead)
 			return benchServe(serveOptions{*rounds, *seconds, *dir, *binary, *caddy, *only, *keep})
 		},
-		"echo": func() error { return benchEcho(*rounds, *seconds) },
+		"echo": func() error { return benchEcho(*rounds, *seconds, *only) },
 		"idle": benchIdle,
 	}
 	if err, done := helper(flag.Args()); done {

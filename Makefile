@@ -223,6 +223,10 @@ NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 -include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d
 
+STORM_OPS ?= 100000
+storm: ## Cancel, expire and close at random moments during STORM_OPS calls on files
+	RINGO_STORM_OPS=$(STORM_OPS) $(GO) test ./go/ringo -count=1 -timeout 0 -v -run 'TestFileStorm|TestManyInOneSlice'
+
 MODEL_OPS ?= 1000000
 model: ## Compare File with os.File for MODEL_OPS random operations on ext4 (or what TMPDIR is on), tmpfs and overlayfs
 	@dir=$$(mktemp -d) && mkdir $$dir/plain $$dir/tmpfs $$dir/lower $$dir/upper $$dir/work $$dir/overlay && \
@@ -257,7 +261,7 @@ bench-go: build/bench/window ## Measure the Go package's files beside package os
 	@$(GO) run ./tests/bench $(BENCH_GO)
 
 BENCH_GO ?= readat window matrix writefiles readfiles
-.PHONY: model bench-go
+.PHONY: storm model bench-go
 
 build/bench/%: tests/bench/c/%.c build/libringo.a
 	@mkdir -p $(@D)

@@ -63,7 +63,8 @@ func (c *contest) nextRound(begun uint64, now time.Time) {
 	}
 	defer c.mu.Unlock()
 	plain := c.plain.Load()
-	// A round that shared the volume with much else says nothing.
+	// A round that shared the volume with much else says nothing. (Reads and writes share a contest:
+	// both wait for the same device.)
 	if !c.began.IsZero() && begun-c.begun < 2*contestRound {
 		c.cost[side(plain)].note(now.Sub(c.began))
 		c.judge(plain)
@@ -90,8 +91,9 @@ func (c *contest) judge(plain bool) {
 	c.pause = min(2*max(c.pause, trialSoon), trialLate)
 }
 
-func side(plain bool) int {
-	if plain {
+// side is 1 for true: for what is kept twice.
+func side(second bool) int {
+	if second {
 		return 1
 	}
 	return 0

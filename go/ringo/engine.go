@@ -25,6 +25,7 @@ type Engine struct {
 	batches   batchPool
 	windows   windowPool
 	volumes   volumes
+	buffers   Buffers
 	policy    Policy
 	holds     holds
 
@@ -148,6 +149,7 @@ func (e *Engine) release() {
 	}
 	e.batches.close()
 	e.windows.close()
+	e.buffers.free()
 	e.chunks.free()
 	close(e.stopped)
 }

@@ -45,7 +45,8 @@ type volume struct {
 	crowd    atomic.Int32  // how many calls are in flight at a time, lately; in units of 1/calming
 	switches atomic.Uint64 // how often that has become a crowd, or ceased to be one
 
-	traffic [4]traffic // buffered reads and writes, direct ones
+	traffic  [4]traffic               // buffered reads and writes, direct ones
+	contests [2][crowdClasses]contest // of buffered calls, of direct ones
 }
 
 // traffic is one kind of calls on a volume.
@@ -57,8 +58,6 @@ type traffic struct {
 	hitShare atomic.Int32  // of 256: how often the page cache had what was asked for, lately
 	hits     atomic.Uint64 // calls the page cache answered at once, in a crowd
 	looped   atomic.Uint64 // calls that went by a loop
-
-	contests [crowdClasses]contest
 }
 
 const (
@@ -87,8 +86,10 @@ func (v *volumes) of(device uint64) *volume {
 	for i := range fresh.traffic {
 		fresh.traffic[i].write, fresh.traffic[i].direct = i&1 != 0, i&2 != 0
 		fresh.traffic[i].hitShare.Store(256)
-		fresh.traffic[i].contests[0].leads = true
-		fresh.traffic[i].contests[0].plain.Store(true)
+	}
+	for i := range fresh.contests {
+		fresh.contests[i][0].leads = true
+		fresh.contests[i][0].plain.Store(true)
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)
 	return known.(*volume)
@@ -157,7 +158,7 @@ func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
 		return wayNowait
 	case !t.write && buffered && t.hitShare.Load() >= nearlyAlways:
 		return wayPlain
-	case !t.contests[crowdClass(size)].loopWins(v):
+	case !v.contests[side(t.direct)][crowdClass(size)].loopWins(v):
 		return wayPlain
 	case !t.write && buffered && t.hitShare.Load() > nearlyNever:
 		return wayNowait

@@ -34,13 +34,15 @@ type Window struct {
 	ring   *csrc.Batch
 	depth  int
 
-	flights []flight // by user_data
-	free    int32    // the first flight that is idle, or -1
-	queue   []csrc.Op
-	results []csrc.Completion
-	ended   []*Op // to be returned by Wait
-	former  []*Op // returned by the last one
-	pins    pins
+	flights   []flight // by user_data
+	free      int32    // the first flight that is idle, or -1
+	queue     []csrc.Op
+	results   []csrc.Completion
+	ended     []*Op // to be returned by Wait
+	former    []*Op // returned by the last one
+	pins      pins
+	fixed     registration
+	registers bool // its ring was opened with a table for buffers
 
 	inFlight int   // submitted and not yet in ended
 	started  int   // of those, what the ring has
@@ -172,6 +174,7 @@ func (w *Window) lock() error {
 	}
 	runtime.LockOSThread()
 	w.locked = true
+	w.fixed.register(w.engine, w.ring)
 	return nil
 }
 
@@ -243,6 +246,7 @@ func (w *Window) start(index int32) {
 	request.UserData = uint64(index)
 	if op.Kind <= OpWrite {
 		f.pin = w.pins.hold(op.Data)
+		w.fixed.use(request)
 	} else if op.Kind == OpRename || op.Kind == OpRemove {
 		if err := w.putNames(f, request); err != nil {
 			w.queue = w.queue[:len(w.queue)-1]

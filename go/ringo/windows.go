@@ -36,11 +36,15 @@ func (p *windowPool) open(e *Engine, depth int) (*Window, error) {
 	}
 	options := p.options
 	options.Depth = uint32(depth)
+	if e.leases() {
+		options.Buffers = slabsMax
+	}
 	ring, err := openBatch(&options)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	w := newWindow(e, ring, depth)
+	w.fixed.places, w.registers = int(options.Buffers), options.Buffers > 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lent[w] = struct{}{}
@@ -49,16 +53,28 @@ func (p *windowPool) open(e *Engine, depth int) (*Window, error) {
 
 // take lends a window of pooledDepth.
 func (p *windowPool) take(e *Engine) (*Window, error) {
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		defer p.mu.Unlock()
-		w := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.lent[w] = struct{}{}
+	if w := p.takeIdle(e.leases()); w != nil {
 		return w, nil
 	}
-	p.mu.Unlock()
 	return p.open(e, pooledDepth)
+}
+
+// takeIdle takes the last window that was given back. One from before the first lease of a buffer
+// can register none, and is closed.
+func (p *windowPool) takeIdle(leases bool) *Window {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := len(p.idle); n > 0; n = len(p.idle) {
+		w := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		if leases && !w.registers {
+			w.ring.Close()
+			continue
+		}
+		p.lent[w] = struct{}{}
+		return w
+	}
+	return nil
 }
 
 // give takes a window back that is to be used again, unless it was cancelled or is broken.

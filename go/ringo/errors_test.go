@@ -3,6 +3,7 @@ package ringo
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,12 +11,16 @@ import (
 
 // TestUnavailable: the error has its cause, for programs, and in its text a cure, for people.
 func TestUnavailable(t *testing.T) {
+	forbidder := "seccomp"
+	if setting, _ := os.ReadFile("/proc/sys/kernel/io_uring_disabled"); len(setting) > 0 && setting[0] != '0' {
+		forbidder = "kernel.io_uring_disabled"
+	}
 	for _, c := range []struct {
 		cause error
 		words []string
 	}{
-		{syscall.EPERM, []string{"operation not permitted", "seccomp"}},
-		{syscall.EACCES, []string{"permission denied", "seccomp"}},
+		{syscall.EPERM, []string{"operation not permitted", forbidder}},
+		{syscall.EACCES, []string{"permission denied", forbidder}},
 		{syscall.ENOSYS, []string{"function not implemented", "6.1", "use a newer kernel"}},
 		{syscall.ENOMEM, []string{"cannot allocate memory", "RLIMIT_MEMLOCK", "ulimit -l"}},
 		{syscall.EMFILE, []string{"too many open files", "RLIMIT_NOFILE", "ulimit -n"}},

@@ -62,6 +62,22 @@ var commandLines = []string{
 	"--latency-log=x --name=a --ioengine=null --size=1m",
 	"--name=a --ioengine=null --size=1m --write_bw_log=x --write_lat_log=y",
 	"--name=a --ioengine=null --size=1m --rw=randrw --bssplit=4k/50:8k/50 --rwmixwrite=10",
+	// As people measure disks of clouds, databases and desktops.
+	"--rw=write --ioengine=sync --fdatasync=1 --directory=/tmp --size=22m --bs=2300 --name=etcd",
+	"--name=write --directory=/tmp --numjobs=8 --size=10G --time_based --runtime=60s --ramp_time=2s --ioengine=libaio" +
+		" --direct=1 --verify=0 --bs=1M --iodepth=64 --rw=write --group_reporting=1 --iodepth_batch_submit=64" +
+		" --iodepth_batch_complete_max=64",
+	"--directory=/tmp --ioengine=psync --name fio_test_file --direct=1 --rw=randwrite --bs=16k --size=1G --numjobs=16" +
+		" --time_based --runtime=180 --group_reporting --norandommap",
+	"--randrepeat=0 --verify=0 --ioengine=libaio --direct=1 --gtod_reduce=1 --name=test --filename=/tmp/f --bs=4K" +
+		" --iodepth=64 --size=2G --readwrite=randrw --time_based --ramp_time=2s --runtime=15s --rwmixread=75",
+	"--name TEST --eta-newline=5s --filename=/tmp/f --rw=randread --size=2g --io_size=10g --blocksize=4k --ioengine=libaio" +
+		" --fsync=1 --iodepth=1 --direct=1 --numjobs=32 --runtime=60 --group_reporting",
+	"-filename=/tmp/f -direct=1 -iodepth 1 -thread -rw=randwrite -ioengine=psync -bs=16k -size=1G -numjobs=30 -runtime=10" +
+		" -group_reporting -name=mytest",
+	"--loops=5 --size=1g --filename=/tmp/f --stonewall --ioengine=libaio --direct=1 --zero_buffers=0 --output-format=json" +
+		" --name=SeqQ8T1read --bs=1m --iodepth=8 --numjobs=1 --rw=read --name=RndQ32T16write --bs=4k --iodepth=32" +
+		" --numjobs=16 --rw=randwrite --refill_buffers --end_fsync=1",
 }
 
 func TestCommandLinesAsFio(t *testing.T) {

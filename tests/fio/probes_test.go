@@ -96,7 +96,7 @@ func settingsFor(o *jobfile.Option, turn int) []string {
 	for _, value := range values {
 		lines = append(lines, o.Name+"="+value)
 	}
-	if o.Class != jobfile.Refused && (o.Kind == jobfile.Flag || turn%9 == 0 || bareToo[o.Name]) {
+	if o.Class != jobfile.Refused && (o.Kind == jobfile.Flag || turn%9 == 0 || o.Bare) {
 		lines = append(lines, o.Name)
 	}
 	if o.Class == jobfile.Done {
@@ -122,9 +122,6 @@ func aroundOption(o *jobfile.Option, setting string) string {
 	}
 	return strings.Join(append(append(lines, beside[o.Name]...), setting), "\n") + "\n"
 }
-
-// bareToo are options that stand without a value as well.
-var bareToo = map[string]bool{"write_bw_log": true, "write_lat_log": true, "write_iops_log": true, "write_hist_log": true}
 
 // beside is what an option needs not to be changed by a rule.
 var beside = map[string][]string{

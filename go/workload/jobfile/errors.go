@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode"
 )
 
 // A Position is a place in a job file, or on the command line where File is empty.
@@ -39,7 +42,17 @@ func (e *Error) Error() string {
 	if e.Setting != "" {
 		text += e.Setting + ": "
 	}
-	return text + e.Err.Error()
+	return onOneLine(text + e.Err.Error())
+}
+
+// onOneLine keeps what a file holds from reaching a terminal as anything but text.
+func onOneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -77,6 +77,7 @@ func TestMessages(t *testing.T) {
 		// Grammar.
 		{"-", "size=1m\n[a]\n", "(stdin):1: size=1m: stands before the first [section]"},
 		{"-", "[a\nsize=1m\n", "(stdin):1: [a: the name of a section stands in brackets: [name]"},
+		{"-", "[a]\nxyzzy\x1b[31mplugh\u200b=1\n", "(stdin):2: [a] xyzzy\ufffd[31mplugh\ufffd=1: unknown option"},
 		{"-", "[", "(stdin):1: [: the name of a section stands in brackets: [name]"},
 		{"-", "[]", "(stdin):1: []: the name of a section stands in brackets: [name]"},
 		{"-", "[a]\nsize=(1m)\n", `(stdin):2: [a] size=(1m): "(1m)" is not a number`},

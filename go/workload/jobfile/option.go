@@ -44,6 +44,7 @@ type Option struct {
 	Aliases      []string //
 	Group        string   // heading in the documents
 	Kind         Kind     //
+	Bare         bool     // may stand without a value; a Flag always may
 	PerDirection bool     // takes READ,WRITE,TRIM
 	Pair         bool     // takes LOW-HIGH
 	Min, Max     int64    // bounds of numbers, both included; Max 0: as large as Kind allows

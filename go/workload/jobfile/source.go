@@ -255,7 +255,7 @@ func (n *notes) add(format string, args ...any) {
 	if n.said == nil {
 		n.said = map[string]bool{}
 	}
-	if note := fmt.Sprintf(format, args...); !n.said[note] {
+	if note := onOneLine(fmt.Sprintf(format, args...)); !n.said[note] {
 		n.said[note] = true
 		n.list = append(n.list, note)
 	}

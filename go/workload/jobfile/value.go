@@ -32,7 +32,7 @@ func (o *Option) parse(text string, bare bool, kbBase int) (value, error) {
 		v.numbers[0], v.given[0] = 1, true
 		return v, nil
 	}
-	if bare && !(o.Kind == Custom && o.Min == bareAllowed) {
+	if bare && !o.Bare {
 		return v, fmt.Errorf("needs a value: %s=%s", o.Name, o.FormOf())
 	}
 	var err error
@@ -52,9 +52,6 @@ func (o *Option) parse(text string, bare bool, kbBase int) (value, error) {
 	}
 	return v, err
 }
-
-// bareAllowed as the Min of a Custom option lets it be given without a value.
-const bareAllowed = -1
 
 func (v *value) parseBit() error {
 	switch v.text {

@@ -174,6 +174,9 @@ test-browser: ## Show the file server to a headless Chromium; SCREENSHOTS names 
 	@.ci/setup browser
 	SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -tags browser -v ./tests/browser
 
+siege: bin/ringo ## Serve for a minute beside 2,000 clients of a byte a second; and what 10,000 idle connections cost
+	RINGO_LONG=1 RINGO_BINARY=$(CURDIR)/bin/ringo $(GO) test -count=1 -v -run 'TestSlowClients|TestIdleMemory' ./tests/e2e
+
 test-go: ## Run the Go tests once; `make test` repeats them in the ways of the next lines
 	@$(MAKE) --no-print-directory test-go-plain
 $(GO_RUNS:%=test-go-%): test-go-%: build/run
@@ -322,5 +325,5 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-threads test-forbidden \
-	test-liburing test-arm64 test-without-liburing mutants soak model fresh fuzz test-browser bench bench-go bench-serve \
+	test-liburing test-arm64 test-without-liburing mutants soak siege model fresh fuzz test-browser bench bench-go bench-serve \
 	check $(CHECKS:%=check-%) docs format help

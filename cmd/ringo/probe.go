@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringo-io/ringo/cmd/ringo/internal/sandbox"
 	"github.com/ringo-io/ringo/go/ringo"
 )
 
@@ -25,6 +26,7 @@ type probeReport struct {
 	Why      string       `json:"why,omitempty"`
 	Setup    []string     `json:"setup_flags"`
 	Ops      []probeOp    `json:"ops"`
+	Sandbox  probeSandbox `json:"sandbox"`
 	Limits   []probeLimit `json:"limits"`
 	Hints    []string     `json:"hints"`
 }
@@ -39,6 +41,12 @@ type probeOp struct {
 type probeLimit struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// probeSandbox is what the kernel has to confine the worker of serve.
+type probeSandbox struct {
+	Landlock int  `json:"landlock"` // its version, 0 for none
+	Seccomp  bool `json:"seccomp"`
 }
 
 func newProbeCommand() *cobra.Command {
@@ -74,6 +82,8 @@ func probe() (*probeReport, error) {
 	for _, op := range features.Ops {
 		p.Ops = append(p.Ops, probeOp{op.Name, op.Supported, op.Emulated, op.Kernel})
 	}
+	abilities := sandbox.Probe()
+	p.Sandbox = probeSandbox{Landlock: abilities.Landlock, Seccomp: abilities.Seccomp}
 	p.Hints = append(p.Hints, hints(p)...)
 	return p, nil
 }
@@ -134,7 +144,14 @@ func sysctl(name string) string {
 
 func hints(p *probeReport) (hints []string) {
 	if p.Why != "" {
-		return []string{p.Why}
+		hints = append(hints, p.Why)
+	}
+	if p.Sandbox.Landlock == 0 {
+		hints = append(hints, "without landlock the worker of `ringo serve` is kept below its directory by openat2 alone; "+
+			"it is there from Linux 5.13 on, where lsm= on the kernel's command line has landlock")
+	}
+	if p.Why != "" {
+		return hints
 	}
 	for _, op := range p.Ops {
 		if op.Emulated {
@@ -151,6 +168,7 @@ func (p *probeReport) print(w io.Writer) error {
 	for _, op := range p.Ops {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", op.Name, howSupported(op), op.Kernel)
 	}
+	fmt.Fprintf(t, "\nsandbox\there\nlandlock\t%s\nseccomp\t%s\n", p.Sandbox.landlock(), yesOrNo(p.Sandbox.Seccomp))
 	fmt.Fprint(t, "\nlimit\tvalue\n")
 	for _, limit := range p.Limits {
 		fmt.Fprintf(t, "%s\t%s\n", limit.Name, limit.Value)
@@ -161,12 +179,24 @@ func (p *probeReport) print(w io.Writer) error {
 	return t.Flush()
 }
 
+func (s probeSandbox) landlock() string {
+	if s.Landlock == 0 {
+		return "no"
+	}
+	return fmt.Sprintf("version %d", s.Landlock)
+}
+
+func yesOrNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
 func howSupported(op probeOp) string {
 	switch {
 	case op.Emulated:
 		return "by system call"
-	case op.Supported:
-		return "yes"
 	}
-	return "no"
+	return yesOrNo(op.Supported)
 }

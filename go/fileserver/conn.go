@@ -455,7 +455,8 @@ func (c *conn) judgeProgress(rc *ringo.Conn) {
 	acked, known := rc.Acked()
 	baseline := c.acked == 0 && !c.service.unmeasured
 	if !baseline && (!known || int64(acked-c.acked) < c.service.limits.stallBytes) {
-		c.close(rc)
+		c.state = closed
+		rc.Abort()
 		return
 	}
 	c.acked = max(acked, 1)

@@ -41,8 +41,9 @@ type counterLane struct {
 	bytes           atomic.Uint64
 	cut             atomic.Uint64
 	read, sent      atomic.Uint64
+	known, opened   atomic.Uint64
 	accepted, ended atomic.Uint64
-	_               [32]byte
+	_               [16]byte
 }
 
 // Counts are the values of counters: each but Open only grows.
@@ -52,6 +53,8 @@ type Counts struct {
 	Cut       uint64    // answers that their connection did not outlive
 	FilesRead uint64    // parts of files that went out in the answer's own memory
 	FilesSent uint64    // parts of files that went out by Sendfile
+	Known     uint64    // names of which the cache knew what they are
+	Opened    uint64    // names that had to be opened
 	Accepted  uint64    // connections
 	Open      uint64    // connections now
 }
@@ -68,6 +71,8 @@ func (c *Counters) Counts() Counts {
 		n.Cut += l.cut.Load()
 		n.FilesRead += l.read.Load()
 		n.FilesSent += l.sent.Load()
+		n.Known += l.known.Load()
+		n.Opened += l.opened.Load()
 		ended := l.ended.Load() // Before accepted, or there could be fewer than none.
 		accepted := l.accepted.Load()
 		n.Accepted += accepted

@@ -36,9 +36,11 @@ func (c *conn) open(rc *ringo.Conn, probing bool) (next step, waiting bool) {
 	}
 	if c.cache != nil {
 		if e := c.cache.find(c.plan.name, rc.Turn(), c.responder.clock.now); e != nil {
+			c.service.lane(rc.Loop()).known.Add(1)
 			return c.found(rc, e), false
 		}
 	}
+	c.service.lane(rc.Loop()).opened.Add(1)
 	if !c.service.server.RingOnly {
 		fd, err := openCached(c.service.root, c.plan.name, c.service.how)
 		if err == syscall.EMFILE && c.cache != nil {

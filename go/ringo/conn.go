@@ -198,6 +198,16 @@ func (c *Conn) Finish() {
 // a completed Send handed to the kernel is still sent.
 func (c *Conn) Close() { c.fail(nil) }
 
+// Abort is Close for a peer that takes nothing: it gets a reset. After Close the kernel would keep
+// what is not sent, and go on offering it, for minutes.
+func (c *Conn) Abort() {
+	if !c.closing {
+		// What fails is only the saving.
+		_ = syscall.SetsockoptLinger(int(c.fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+	}
+	c.fail(nil)
+}
+
 func (c *Conn) fail(err error) {
 	if c.closing {
 		return

@@ -34,6 +34,7 @@ var (
 	acceptedMetric    = describe("http_connections_total", "Connections accepted.")
 	openMetric        = describe("http_connections", "Connections open.")
 	partsMetric       = describe("http_file_parts_total", "Parts of files, by how they went out: with the answer's head, or by sendfile.", "how")
+	namesMetric       = describe("http_names_total", "Names looked up, by whether the cache knew them or they were opened.", "how")
 	chunksMetric      = describe("sendfile_chunks_total", "Chunks sent by sendfile(2).")
 	missesMetric      = describe("sendfile_misses_total", "Bodies handed to splices because they were not cached.")
 	turnsMetric       = describe("loop_turns_total", "Kernel entries of the loops.")
@@ -79,6 +80,8 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(openMetric, float64(n.Open))
 	counter(partsMetric, n.FilesRead, "head")
 	counter(partsMetric, n.FilesSent, "sendfile")
+	counter(namesMetric, n.Known, "known")
+	counter(namesMetric, n.Opened, "opened")
 
 	s := m.engine.Stats()
 	counter(chunksMetric, s.SendfileCalls)

@@ -24,7 +24,12 @@ type ratio struct{ Median, Low, High float64 }
 func ratioOf(a, b []sample, of func(sample) float64) ratio {
 	var r []float64
 	for i := range a {
-		r = append(r, of(a[i])/of(b[i]))
+		if of(b[i]) > 0 { // Else it was too little to be measured.
+			r = append(r, of(a[i])/of(b[i]))
+		}
+	}
+	if len(r) == 0 {
+		return ratio{}
 	}
 	sort.Float64s(r)
 	low, high := interval(len(r))

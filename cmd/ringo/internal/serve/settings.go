@@ -40,9 +40,10 @@ type Settings struct {
 	Sandbox string
 	User    string // that the worker runs as; empty for the supervisor's
 
-	Sendfile ringo.SendfileStrategy
-	Cache    string
-	Site     fileserver.Options
+	TurnBudget int // bytes
+	Sendfile   ringo.SendfileStrategy
+	Cache      string
+	Site       fileserver.Options
 
 	origins map[string]string // FILE:LINE of what the configuration has set, by name
 }
@@ -74,6 +75,8 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 		"how long answers in progress may take once stopped")
 	flags.Var(&choice[ringo.SendfileStrategy]{&s.Sendfile, strategies}, "sendfile",
 		"how large files are sent: auto, sendfile, splice, read")
+	flags.IntVar(&s.TurnBudget, "turn-budget", 256<<10,
+		"bytes of a large file that one connection is sent before the others have their turn")
 	s.Cache = "auto"
 	flags.Var(&choice[string]{&s.Cache, words("auto", "off")}, "cache",
 		"auto: files asked for often are kept open; off: each is opened anew (with --sendfile=splice by the ring)")
@@ -115,6 +118,9 @@ const (
 
 // check refuses what cannot be.
 func (s *Settings) check() error {
+	if s.TurnBudget < 4096 || s.TurnBudget > 1<<30 {
+		return s.bad("turn-budget", "is %d, it must be from 4096 to %d", s.TurnBudget, 1<<30)
+	}
 	if s.Loops < 1 {
 		return s.bad("loops", "is %d, it must be at least 1", s.Loops)
 	}

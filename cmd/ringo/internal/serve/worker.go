@@ -84,7 +84,8 @@ func (w *worker) run() error {
 	if w.log != nil {
 		w.server.OnAnswer = w.log.Answered
 	}
-	engine, err := ringo.New(append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend))...)
+	engine, err := ringo.New(append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend),
+		ringo.WithTurnBudget(s.TurnBudget))...)
 	if err != nil {
 		return err
 	}

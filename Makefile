@@ -306,6 +306,8 @@ check-go: ## go vet and staticcheck
 
 check-portable: ## Every package builds without cgo, and for another processor
 	CGO_ENABLED=0 $(GO) build ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) build ./go/ringo
+	CGO_ENABLED=0 $(GO) test ./go/ringo -run 'TestFile|TestWindow|TestBatch|TestFS|TestOps|TestPolicy|TestMany'
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./go/... ./cmd/...
 
 check-layout: ## Layers point one way, and the other rules of tests/layout_test.go

@@ -119,6 +119,9 @@ const (
 	BackendAuto    = 0
 	BackendURing   = 1
 	BackendThreads = 2
+
+	// BackendOS is what a build without the core has: package os and goroutines.
+	BackendOS = 3
 )
 
 // Op is struct ringo_op.

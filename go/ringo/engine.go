@@ -85,13 +85,15 @@ func (e *Engine) noteBackend() {
 	}
 }
 
-var backendNames = map[uint32]string{csrc.BackendURing: "uring", csrc.BackendThreads: "threads"}
+var backendNames = map[uint32]string{csrc.BackendURing: "uring", csrc.BackendThreads: "threads",
+	csrc.BackendOS: "os"}
 
 // Default returns the engine that the package-level functions use. It is opened when first asked
 // for, with default options, and never closed; an error stays.
 var Default = sync.OnceValues(func() (*Engine, error) { return New() })
 
-// Backend says what runs operations: "uring", or "threads" where io_uring is forbidden or missing.
+// Backend says what runs operations: "uring", or "threads" where io_uring is forbidden or missing, or "os" in a build
+// without cgo or not for Linux: there goroutines make plain system calls, and there are no event-driven connections.
 func (e *Engine) Backend() string { return e.backend }
 
 // Fallback says why the backend is threads though nobody asked for it, and what to do; else nil. It

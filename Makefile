@@ -186,7 +186,7 @@ $(GO_RUNS:%=test-go-%): test-go-%: build/run
 # tests/ itself looks at the tree, tests/fio asks fio, and tests/e2e looks at a command that it builds in its own way:
 # once is enough for them.
 # Only root can run tests as nobody.
-GO_CODE = $(filter-out %/tests %/tests/run %/tests/e2e %/tests/fio %/tests/bench,$(shell $(GO) list -e ./...))
+GO_CODE = $(filter-out %/tests %/tests/run %/tests/e2e %/tests/fio %/tests/workload %/tests/bench,$(shell $(GO) list -e ./...))
 GO_TEST_plain = build/run go plain ./...
 GO_TEST_race = build/run go race -race $(GO_CODE)
 GO_TEST_cgocheck2 = GOEXPERIMENT=cgocheck2 build/run go cgocheck2 $(GO_CODE)

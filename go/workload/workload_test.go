@@ -1,12 +1,9 @@
 package workload
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,11 +16,8 @@ import (
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
 
-// TestMain fails the run when a test has left a goroutine behind, and is the program that a test kills.
+// TestMain fails the run when a test has left a goroutine behind.
 func TestMain(m *testing.M) {
-	if words := os.Getenv("RINGO_TEST_RUN"); words != "" {
-		os.Exit(runAsProgram(strings.Split(words, "\n")))
-	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	for wait := time.Millisecond; runtime.NumGoroutine() > before && wait < 5*time.Second; wait *= 2 {
@@ -71,27 +65,6 @@ func tryJobs(t testing.TB, words ...string) *stats.Result {
 // words splits a command line; nothing in it is quoted.
 func words(line string, more ...string) []string { return append(strings.Fields(line), more...) }
 
-func needFio(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("fio"); err != nil {
-		t.Skip("fio is not installed: nothing to compare with")
-	}
-}
-
-// fio runs fio and gives its JSON.
-func fio(t testing.TB, words ...string) []byte {
-	t.Helper()
-	var out, errors bytes.Buffer
-	cmd := exec.Command("fio", append(words, "--output-format=json", "--thread")...)
-	cmd.Dir = t.TempDir() // It leaves the state of verifies where it runs.
-	cmd.Stdout, cmd.Stderr = &out, &errors
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("fio %q: %v\n%s%s", words, err, out.String(), errors.String())
-	}
-	text := out.Bytes()
-	return text[bytes.IndexByte(text, '{'):]
-}
-
 // A done is an I/O of a log with offsets.
 type done struct{ direction, size, offset int64 }
 
@@ -137,96 +110,6 @@ func file(t testing.TB, size int) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// sameWork are jobs that fio and ringo must do alike: as many bytes in as many I/Os, over the same blocks.
-var sameWork = []string{
-	"rw=read bs=16k size=1m",
-	"rw=write bs=4k size=256k",
-	"rw=randread bs=4k size=1m",
-	"rw=randread bs=4k size=256k io_size=1m",
-	"rw=randread bs=4k size=256k loops=3",
-	"rw=randread bs=4k size=1m random_generator=lfsr",
-	"rw=randread bs=4k size=1m random_generator=tausworthe64",
-	"rw=randwrite bs=4k size=512k offset=256k",
-	"rw=read bs=64k size=1m offset=50%",
-	"rw=read bs=4k size=25%",
-	"rw=read:4k bs=4k size=512k",
-	"rw=read:-8k bs=4k size=256k",
-	"rw=read bs=96k size=1m",
-	"rw=randread bs=4k size=512k number_ios=37",
-	"rw=read zonemode=strided zonesize=64k zoneskip=64k bs=16k size=512k",
-	"rw=write bs=4k size=128k fsync=8",
-	"rw=write bs=4k size=128k fdatasync=5 end_fsync=1",
-	"rw=read bs=4k size=256k ioengine=libaio iodepth=8",
-	"rw=read bs=4k size=256k ioengine=io_uring iodepth=8 iodepth_batch=4 iodepth_batch_complete_max=8",
-	"rw=write bs=4k size=256k verify=crc32c",
-	"rw=randwrite bs=4k size=128k verify=md5 verify_backlog=8",
-	"rw=read bs=4k size=128k thinktime=10 thinktime_blocks=8",
-	"stonewall rw=read bs=4k size=256k numjobs=3 offset_increment=256k group_reporting=1",
-}
-
-// jobFile writes a job file with a section for each line, each with a file and a log of its own.
-func jobFile(t *testing.T, logs string, lines []string) string {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString("[global]\nlog_offset=1\nthread\n")
-	for i, line := range lines {
-		fmt.Fprintf(&b, "[j%d]\nfilename=%s\nwrite_lat_log=%s/j%d\n%s\n", i, file(t, 2<<20), logs, i,
-			strings.ReplaceAll(line, " ", "\n"))
-	}
-	name := filepath.Join(t.TempDir(), "same.fio")
-	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-type fioFlow struct {
-	Bytes uint64 `json:"io_bytes"`
-	IOs   uint64 `json:"total_ios"`
-}
-
-func TestFioDoesTheSameWork(t *testing.T) {
-	needFio(t)
-	var theirs struct {
-		Jobs []struct {
-			Name        string `json:"jobname"`
-			Read, Write fioFlow
-			Sync        struct {
-				Lat struct{ N uint64 } `json:"lat_ns"`
-			}
-		}
-	}
-	theirLogs, ourLogs := t.TempDir(), t.TempDir()
-	if err := json.Unmarshal(fio(t, jobFile(t, theirLogs, sameWork)), &theirs); err != nil {
-		t.Fatal(err)
-	}
-	ours := runJobs(t, jobFile(t, ourLogs, sameWork))
-	if len(ours.Jobs) != len(sameWork) || len(theirs.Jobs) != len(sameWork) {
-		t.Fatalf("%d entries, fio has %d, of %d jobs", len(ours.Jobs), len(theirs.Jobs), len(sameWork))
-	}
-	for i, line := range sameWork {
-		j, fios := &ours.Jobs[i], &theirs.Jobs[i]
-		for d, flow := range []fioFlow{fios.Read, fios.Write} {
-			if f := j.Flows[d]; f.Bytes != flow.Bytes || f.IOs != flow.IOs {
-				t.Errorf("%s: %s: %d bytes in %d I/Os; fio did %d in %d", line, stats.DirectionNames[d], f.Bytes, f.IOs, flow.Bytes, flow.IOs)
-			}
-		}
-		if j.Sync.N != fios.Sync.Lat.N {
-			t.Errorf("%s: %d syncs; fio made %d", line, j.Sync.N, fios.Sync.Lat.N)
-		}
-		checkCounts(t, line, j)
-		if strings.Contains(line, "io_size") || strings.Contains(line, "number_ios") {
-			continue // Which blocks come twice, or at all, is random.
-		}
-		a, b := trace(t, fmt.Sprintf("%s/j%d", ourLogs, i)), trace(t, fmt.Sprintf("%s/j%d", theirLogs, i))
-		sortDone(a)
-		sortDone(b)
-		if !slices.Equal(a, b) {
-			t.Errorf("%s: other blocks: %d I/Os, fio's %d: %v", line, len(a), len(b), firstDifference(a, b))
-		}
-	}
 }
 
 func sortDone(all []done) {

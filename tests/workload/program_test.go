@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ringo-io/ringo/go/workload"
 	"github.com/ringo-io/ringo/go/workload/jobfile"
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
@@ -17,7 +18,7 @@ func runAsProgram(words []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	result, err := Run(context.Background(), plan.Arms[0].Jobs, Options{StatusEvery: 5 * time.Millisecond,
+	result, err := workload.Run(context.Background(), plan.Arms[0].Jobs, workload.Options{StatusEvery: 5 * time.Millisecond,
 		Status: func(s stats.Status) { fmt.Println(s.Bytes[stats.Write]) }})
 	if err != nil || result.Failed() {
 		fmt.Fprintln(os.Stderr, err)

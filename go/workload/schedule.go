@@ -40,7 +40,6 @@ type phase struct {
 	ios     atomic.Uint64
 	start   time.Duration
 	started sync.Once
-	running atomic.Int32
 }
 
 func (p *phase) enter() { p.started.Do(func() { p.start = host.ProcessCPU() }) }

@@ -74,7 +74,6 @@ type run struct {
 	clones  []*clone
 	began   time.Time
 	kernel  string
-	disks   []diskWatch
 	notes   []string
 	end     termination
 	phases  map[int]*phase

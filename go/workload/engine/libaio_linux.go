@@ -25,18 +25,18 @@ type Libaio struct {
 
 // controlBlock is struct iocb of <linux/aio_abi.h> on little-endian machines.
 type controlBlock struct {
-	data     uint64
-	key      uint32
-	flags    uint32
-	opcode   uint16
-	priority int16
-	fd       uint32
-	buffer   uint64
-	length   uint64
-	offset   int64
-	_        uint64
-	_        uint32
-	_        uint32
+	data   uint64
+	_      uint32
+	_      uint32
+	opcode uint16
+	_      int16
+	fd     uint32
+	buffer uint64
+	length uint64
+	offset int64
+	_      uint64
+	_      uint32
+	_      uint32
 }
 
 // event is struct io_event.

@@ -21,7 +21,6 @@ type Ringo struct {
 	queued int
 	auto   bool
 	ended  []*ringo.Op // that Submit was given, and Reap has not yet given on
-	spare  []*ringo.Op
 }
 
 // OpenRingo opens a window on files that stay the caller's.

@@ -227,9 +227,9 @@ func comparisonOf(arms []Arm) (views []figureView) {
 		var values []bar
 		known := false
 		previous := ""
-		for i := range arms {
+		for n, i := range besideEachOther(arms) {
 			a := &arms[i]
-			if len(a.Results) == 0 {
+			if len(a.Results) == 0 || len(a.Results[0].Jobs) == 0 {
 				continue
 			}
 			engine := a.Results[0].Jobs[0].Engine
@@ -241,7 +241,7 @@ func comparisonOf(arms []Arm) (views []figureView) {
 			if len(all) > 1 {
 				b.low, b.high = slices.Min(all), slices.Max(all)
 			}
-			b.startsNewGroup = i > 0 && a.without("ioengine") != previous
+			b.startsNewGroup = n > 0 && a.without("ioengine") != previous
 			previous = a.without("ioengine")
 			known = known || !math.IsNaN(b.value)
 			values = append(values, b)
@@ -260,6 +260,21 @@ func comparisonOf(arms []Arm) (views []figureView) {
 		views = append(views, figureView{f.Name, direction, bars(f.Name, f.Name+" ("+unit+")", values)})
 	}
 	return views
+}
+
+// besideEachOther orders arms so that those which differ by the engine alone follow each other.
+func besideEachOther(arms []Arm) (order []int) {
+	for i := range arms {
+		if firstLike(arms, i) != i {
+			continue
+		}
+		for k := i; k < len(arms); k++ {
+			if arms[k].without("ioengine") == arms[i].without("ioengine") {
+				order = append(order, k)
+			}
+		}
+	}
+	return order
 }
 
 func jobViewOf(s drawn) jobView {

@@ -38,7 +38,7 @@ type cache struct {
 	dirs    map[string]*directory
 	devices map[uint64]bool // whether the file system of a device can be trusted
 	seed    maphash.Seed
-	seen    [1024]uint32 // hashes of names asked for lately: a name is kept when it is asked for again
+	seen    [8192]uint32 // hashes of names asked for lately: a name is kept when it is asked for again
 	limit   int
 	now     int64 // ns since the epoch, of the turn
 	turn    uint64
@@ -334,12 +334,12 @@ func (c *cache) evict() {
 func (c *cache) expire(now int64) {
 	c.expired = now
 	for name, e := range c.entries {
-		if now-e.born > cacheAge || e.dir != nil && e.dir.dead {
+		if now-e.born > 2*cacheAge || e.dir != nil && e.dir.dead { // not asked for since it was due
 			c.forget(name, e)
 		}
 	}
 	for name, d := range c.dirs {
-		if d.dead || now-d.born > cacheAge {
+		if d.dead || now-d.born > 2*cacheAge {
 			delete(c.dirs, name)
 			if !d.dead {
 				d.die()

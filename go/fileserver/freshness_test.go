@@ -127,7 +127,7 @@ var changes = []change{
 		}
 		return 200, errors.Join(os.Rename(p.dir+"/d", p.dir+"/old"), os.Rename(p.dir+"/new", p.dir+"/d"))
 	}},
-	{name: "link in a directory's place", do: func(p *place, n int) (int, error) {
+	{name: "link in a directory's place", shrinks: true, do: func(p *place, n int) (int, error) {
 		to := fmt.Sprintf("to%d", n%2)
 		err := errors.Join(os.MkdirAll(p.dir+"/"+to, 0o755), os.WriteFile(p.dir+"/"+to+"/f", []byte(text(n)), 0o644), os.Symlink(to, p.dir+"/new"))
 		if err != nil {

@@ -242,5 +242,12 @@ func Probe() (Features, error) {
 			How:    uint8(c.supported[code]),
 		})
 	}
+	for i := range C.uint32_t(C.RINGO_ABILITIES) {
+		f.Abilities = append(f.Abilities, OpSupport{
+			Name:   C.GoString(C.ringo_ability_name(i)),
+			Kernel: C.GoString(C.ringo_ability_kernel(i)),
+			How:    uint8(c.abilities[i]),
+		})
+	}
 	return f, nil
 }

@@ -396,6 +396,9 @@ struct ringo_stats {
 	struct ringo_histogram delivered; /* completions in a call of deliver */
 };
 
+/* What ringo can use beside its ops, in the order of ringo_ability_name. */
+#define RINGO_ABILITIES 34
+
 /* What the kernel and the build offer; see ringo_probe. */
 struct ringo_features {
 	uint32_t backend;                    /* enum ringo_backend that AUTO gives */
@@ -403,6 +406,7 @@ struct ringo_features {
 	uint32_t setup_flags;                /* IORING_SETUP_* in use by loops */
 	uint32_t ring_features;              /* IORING_FEAT_* of the kernel */
 	uint8_t supported[RINGO_CODE_COUNT]; /* 1: on the ring; 2: without it; 0: not at all */
+	uint8_t abilities[RINGO_ABILITIES];  /* likewise */
 	char liburing[16];                   /* version built against, "<2.4", or "none" */
 };
 
@@ -550,7 +554,7 @@ int ringo_batch_settle(struct ringo_batch *batch);
 void ringo_batch_cancel(struct ringo_batch *batch);
 void ringo_batch_close(struct ringo_batch *batch);
 
-/* Fills *features by opening and closing a small ring. 0 or -errno. */
+/* Fills *features by opening and closing some small rings. 0 or -errno. */
 int ringo_probe(struct ringo_features *features);
 
 /* The op's name as in `ringo probe`, e.g. "openat2"; NULL for an unknown code. */
@@ -558,6 +562,10 @@ const char *ringo_code_name(uint32_t code);
 
 /* First kernel with what the op needs on the ring, e.g. "5.6"; NULL for an unknown code. */
 const char *ringo_code_kernel(uint32_t code);
+
+/* An ability's name, e.g. "sqpoll", and the first kernel with it; NULL from RINGO_ABILITIES on. */
+const char *ringo_ability_name(uint32_t ability);
+const char *ringo_ability_kernel(uint32_t ability);
 
 #ifdef __cplusplus
 }

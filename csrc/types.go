@@ -238,9 +238,10 @@ type Features struct {
 	RingFeatures uint32
 	Liburing     string
 	Ops          []OpSupport
+	Abilities    []OpSupport
 }
 
-// OpSupport says how one op can run: 1 on the ring, 2 without it, 0 not at all.
+// OpSupport says how one op or ability can be had: 1 on the ring, 2 without it, 0 not at all.
 type OpSupport struct {
 	Name   string
 	Kernel string

@@ -20,15 +20,16 @@ import (
 
 // probeReport is what `ringo probe` prints, and the shape of its JSON.
 type probeReport struct {
-	Kernel   string       `json:"kernel"`
-	Liburing string       `json:"liburing"`
-	Backend  string       `json:"backend"`
-	Why      string       `json:"why,omitempty"`
-	Setup    []string     `json:"setup_flags"`
-	Ops      []probeOp    `json:"ops"`
-	Sandbox  probeSandbox `json:"sandbox"`
-	Limits   []probeLimit `json:"limits"`
-	Hints    []string     `json:"hints"`
+	Kernel    string       `json:"kernel"`
+	Liburing  string       `json:"liburing"`
+	Backend   string       `json:"backend"`
+	Why       string       `json:"why,omitempty"`
+	Setup     []string     `json:"setup_flags"`
+	Ops       []probeOp    `json:"ops"`
+	Abilities []probeOp    `json:"abilities"`
+	Sandbox   probeSandbox `json:"sandbox"`
+	Limits    []probeLimit `json:"limits"`
+	Hints     []string     `json:"hints"`
 }
 
 type probeOp struct {
@@ -81,6 +82,9 @@ func probe() (*probeReport, error) {
 		Why: features.Why, Setup: setupFlagNames(features.SetupFlags), Limits: limits(), Hints: []string{}}
 	for _, op := range features.Ops {
 		p.Ops = append(p.Ops, probeOp{op.Name, op.Supported, op.Emulated, op.Kernel})
+	}
+	for _, a := range features.Abilities {
+		p.Abilities = append(p.Abilities, probeOp{a.Name, a.Supported, a.Emulated, a.Kernel})
 	}
 	abilities := sandbox.Probe()
 	p.Sandbox = probeSandbox{Landlock: abilities.Landlock, Seccomp: abilities.Seccomp}
@@ -168,6 +172,10 @@ func (p *probeReport) print(w io.Writer) error {
 	for _, op := range p.Ops {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", op.Name, howSupported(op), op.Kernel)
 	}
+	fmt.Fprint(t, "\nability\there\tfirst kernel\n")
+	for _, a := range p.Abilities {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", a.Name, howAbility(a), a.Kernel)
+	}
 	fmt.Fprintf(t, "\nsandbox\there\nlandlock\t%s\nseccomp\t%s\n", p.Sandbox.landlock(), yesOrNo(p.Sandbox.Seccomp))
 	fmt.Fprint(t, "\nlimit\tvalue\n")
 	for _, limit := range p.Limits {
@@ -177,6 +185,13 @@ func (p *probeReport) print(w io.Writer) error {
 		fmt.Fprintf(t, "\nhint: %s\n", hint)
 	}
 	return t.Flush()
+}
+
+func howAbility(a probeOp) string {
+	if a.Emulated {
+		return "by ringo itself"
+	}
+	return howSupported(a)
 }
 
 func (s probeSandbox) landlock() string {

@@ -102,9 +102,10 @@ type Features struct {
 	SetupFlags   uint32      // IORING_SETUP_* of loops
 	RingFeatures uint32      // IORING_FEAT_* of the kernel
 	Ops          []OpFeature // in the order of ringo.h
+	Abilities    []OpFeature // what there is beside ops: how rings are set up, registered files, chains
 }
 
-// OpFeature says how one operation runs here.
+// OpFeature says how one operation runs here, or whether one ability is there.
 type OpFeature struct {
 	Name      string
 	Kernel    string // first version that has it
@@ -124,6 +125,9 @@ func Probe() (Features, error) {
 	}
 	for _, op := range c.Ops {
 		f.Ops = append(f.Ops, OpFeature{op.Name, op.Kernel, op.How != 0, op.How == 2})
+	}
+	for _, a := range c.Abilities {
+		f.Abilities = append(f.Abilities, OpFeature{a.Name, a.Kernel, a.How != 0, a.How == 2})
 	}
 	return f, nil
 }

@@ -88,11 +88,32 @@ static void test_names_and_kernels(void **state)
 	assert_null(ringo_code_name(UINT32_MAX));
 }
 
+static void test_abilities(void **state)
+{
+	struct ringo_features features;
+
+	(void)state;
+	assert_int_equal(ringo_probe(&features), 0);
+	for (uint32_t i = 0; i < RINGO_ABILITIES; i++) {
+		unsigned int major, minor;
+
+		assert_int_equal(sscanf(ringo_ability_kernel(i), "%u.%u", &major, &minor), 2);
+		assert_in_range(features.abilities[i], 0, 2);
+		if (features.uring_error == 0 && major < 6)
+			assert_int_equal(features.abilities[i], 1);
+		for (uint32_t j = 0; j < i; j++)
+			assert_string_not_equal(ringo_ability_name(i), ringo_ability_name(j));
+	}
+	assert_null(ringo_ability_name(RINGO_ABILITIES));
+	assert_null(ringo_ability_kernel(UINT32_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_names_and_kernels),
+		cmocka_unit_test(test_abilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,9 +121,9 @@ test: ## Set up, then run every test that needs no special machine
 
 # Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
 # calls.
-FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open
+FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open $(OUT)/faults/policy
 SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
-	tests/faults/open.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
+	tests/faults/open.c tests/faults/policy.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
 SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
 	$(if $(THREADS_ONLY),,io_uring_enter2)
 OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
@@ -153,6 +153,9 @@ $(OUT)/faults/%.o: tests/faults/%.c Makefile
 $(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
 	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
 
+$(OUT)/faults/policy: $(OUT)/faults/policy.o $(OUT)/libringo.a
+	$(CC) $(SAN_FLAGS_$(SAN)) -o $@ $^ -lcmocka $(C_LIBS)
+
 $(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
 	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
 
@@ -176,6 +179,9 @@ test-browser: ## Show the file server to a headless Chromium; SCREENSHOTS names 
 
 siege: bin/ringo ## Serve for a minute beside 2,000 clients of a byte a second; and what 10,000 idle connections cost
 	RINGO_LONG=1 RINGO_BINARY=$(CURDIR)/bin/ringo $(GO) test -count=1 -v -run 'TestSlowClients|TestIdleMemory' ./tests/e2e
+
+proof: $(OUT)/tests/_many_receives ## Run what is too heavy for test: 10,000 sockets that all receive at once
+	@$(NO_ASLR) $<
 
 test-go: ## Run the Go tests once; `make test` repeats them in the ways of the next lines
 	@$(MAKE) --no-print-directory test-go-plain
@@ -224,7 +230,7 @@ build/run: $(wildcard tests/run/*.go)
 # The sanitizers of gcc 12 and clang 14 cannot place their shadow where a kernel randomises 32 bits of an address.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
--include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d
+-include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d $(OUT)/faults/policy.d
 
 STORM_OPS ?= 100000
 storm: ## Cancel, expire and close at random moments during STORM_OPS calls on files
@@ -326,6 +332,6 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan test-programs test-go test-threads test-forbidden \
+.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan proof test-programs test-go test-threads test-forbidden \
 	test-liburing test-arm64 test-without-liburing mutants soak siege model fresh fuzz test-browser bench bench-go bench-serve \
 	check $(CHECKS:%=check-%) docs format help

@@ -65,8 +65,11 @@ enum step {
 
 #define NO_SLOT UINT32_MAX
 
-/* Ops that deliver may give in one call, at most. */
-#define OUTBOX_CAPACITY (4096u + RINGO_SLOTLESS_ROOM)
+/* Ops that deliver may give in one call, at most: as many as the reserve has room for. */
+static inline uint32_t outbox_capacity(uint32_t reserve)
+{
+	return (reserve < 4096 ? reserve : 4096) + RINGO_SLOTLESS_ROOM;
+}
 
 /* Results taken from the backend in one turn, at most: bounds the size of a delivery. */
 #define REAP_LIMIT 1024u
@@ -255,6 +258,7 @@ struct ring {
 	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
 	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
 	uint64_t allowed;       /* codes, a bit for each */
+	uint32_t min_wait_us;   /* of the next turn: wait for less than asked for after this time */
 	bool unwatched;         /* its backend cannot watch a doorbell */
 	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
 	struct ringo_stats stats;
@@ -291,6 +295,19 @@ void slot_cancel_later(struct ring *ring, struct slot *slot);
 void ring_send_cancels(struct ring *ring);
 void ring_cancel(struct ring *ring, const struct ringo_op *op);
 void ring_stop(struct ring *ring, enum ringo_stop how);
+
+/* policy.c: when a loop sleeps, and for how much. */
+struct policy {
+	uint32_t submit_threshold;
+	int64_t submit_delay_ns;
+	uint32_t wait_batch; /* 0: adapts */
+	int64_t wait_delay_ns;
+	uint32_t batch;   /* what sleeps wait for at present, when more is due */
+	uint32_t singles; /* sleeps for one in a row */
+};
+void policy_open(struct policy *policy, const struct ringo_options *options);
+uint32_t policy_wait(const struct policy *policy, uint32_t due);
+void policy_learn(struct policy *policy, uint32_t waited_for, uint32_t due, int64_t slept_ns);
 
 /* slot.c */
 struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own);

@@ -5,6 +5,7 @@
  * A loop's life: open, run, stop, close. Read this file first; the others in this order:
  *
  *   loop.c       turns: take ops in, submit, wait, reap, deliver
+ *   policy.c     how many completions a sleep waits for
  *   mailbox.c    how other threads hand ops to a loop and wake it
  *   slot.c       ops in flight: the state machine, retries
  *   cancel.c     asking them to end
@@ -30,22 +31,16 @@
 
 #include "internal.h"
 
-struct loop_policy {
-	uint32_t submit_threshold;
-	int64_t submit_delay_ns;
-	uint32_t wait_batch;
-	int64_t wait_delay_ns;
-};
-
 struct ringo_loop {
 	struct ring ring;
 	struct mailbox *mailbox;
-	struct loop_policy policy;
+	struct policy policy;
 	pid_t thread;
 	_Atomic int stop; /* enum ringo_stop asked for, or 0 */
 	int stopping;     /* enum ringo_stop acted on, or 0 */
 
 	struct ringo_op *outbox; /* what deliver writes */
+	uint32_t outbox_capacity;
 	uint32_t outbox_count;
 	bool again; /* deliver wants to be called though nothing completed */
 
@@ -110,7 +105,6 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	set_default(&o->cq_entries, at_most(4 * o->sq_entries, 65536));
 	set_default(&o->submit_threshold, 1);
 	set_default(&o->submit_delay_us, 100);
-	set_default(&o->wait_batch, 1);
 	set_default(&o->wait_delay_us, 50);
 	set_default(&o->bounded_workers, 4);
 	set_default(&o->unbounded_workers, 4);
@@ -122,7 +116,7 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 	if (!in_range(o->depth, 1, 32768) || !in_range(o->reserve, 1, 262144) ||
 	    !in_range(o->sq_entries, 1, 32768) || !in_range(o->cq_entries, o->sq_entries, 65536) ||
 	    !in_range(o->submit_threshold, 1, o->depth) ||
-	    !in_range(o->submit_delay_us, 1, 1000000) || !in_range(o->wait_batch, 1, o->depth) ||
+	    !in_range(o->submit_delay_us, 1, 1000000) || !in_range(o->wait_batch, 0, o->depth) ||
 	    !in_range(o->wait_delay_us, 1, 1000000) || !in_range(o->bounded_workers, 1, 1024) ||
 	    !in_range(o->unbounded_workers, 1, 1024) ||
 	    !in_range(o->receive_buffer_size, 64, 1u << 20) ||
@@ -138,8 +132,9 @@ int options_complete(const struct ringo_options *given, struct ringo_options *co
 
 static int loop_allocate(struct ringo_loop *loop, const struct ringo_options *options)
 {
-	loop->cancel_capacity = 2 * options->depth + OUTBOX_CAPACITY;
-	loop->outbox = memory_map(OUTBOX_CAPACITY * sizeof(*loop->outbox));
+	loop->outbox_capacity = outbox_capacity(options->reserve);
+	loop->cancel_capacity = 2 * options->depth + loop->outbox_capacity;
+	loop->outbox = memory_map(loop->outbox_capacity * sizeof(*loop->outbox));
 	loop->cancels = memory_map(loop->cancel_capacity * sizeof(*loop->cancels));
 	if (loop->outbox == NULL || loop->cancels == NULL)
 		return -ENOMEM;
@@ -149,7 +144,7 @@ static int loop_allocate(struct ringo_loop *loop, const struct ringo_options *op
 static void loop_free(struct ringo_loop *loop)
 {
 	mailbox_close(loop->mailbox);
-	memory_unmap(loop->outbox, OUTBOX_CAPACITY * sizeof(*loop->outbox));
+	memory_unmap(loop->outbox, loop->outbox_capacity * sizeof(*loop->outbox));
 	memory_unmap(loop->cancels, loop->cancel_capacity * sizeof(*loop->cancels));
 	free(loop);
 }
@@ -169,11 +164,7 @@ int ringo_loop_open(const struct ringo_options *given, struct ringo_loop **opene
 	if (loop == NULL)
 		return -ENOMEM;
 	loop->thread = (pid_t)syscall(SYS_gettid);
-	loop->policy =
-		(struct loop_policy){.submit_threshold = options.submit_threshold,
-				     .submit_delay_ns = options.submit_delay_us * INT64_C(1000),
-				     .wait_batch = options.wait_batch,
-				     .wait_delay_ns = options.wait_delay_us * INT64_C(1000)};
+	policy_open(&loop->policy, &options);
 	ret = loop_allocate(loop, &options);
 	if (ret == 0)
 		ret = ring_open(&loop->ring, &options, false);
@@ -277,12 +268,13 @@ struct wait {
  * or somebody posts; until several have completed when more than that are sure to. */
 static struct wait loop_wait(struct ringo_loop *loop)
 {
-	const struct loop_policy *policy = &loop->policy;
-	struct wait wait = {.count = 1, .timeout_ns = -1};
+	const struct policy *policy = &loop->policy;
+	struct wait wait = {.count = policy_wait(policy, loop->ring.bounded_in_kernel),
+			    .timeout_ns = -1};
 	enum mailbox_sleep how = MAILBOX_ASLEEP;
 
-	if (policy->wait_batch > 1 && loop->ring.bounded_in_kernel > policy->wait_batch)
-		wait = (struct wait){policy->wait_batch, policy->wait_delay_ns};
+	if (wait.count > 1)
+		wait.timeout_ns = policy->wait_delay_ns;
 	if (loop->held_since_ns != 0) {
 		how = MAILBOX_HOLDING;
 		wait = (struct wait){1, held_for_ns(loop)};
@@ -297,14 +289,18 @@ static int loop_turn(struct ringo_loop *loop)
 {
 	struct ring *ring = &loop->ring;
 	struct wait wait = loop_wait(loop);
-	uint64_t busy_ns = now_ns() - ring->now_ns;
+	uint32_t due = ring->bounded_in_kernel;
+	uint64_t entered_ns = now_ns(), busy_ns = entered_ns - ring->now_ns;
 	int ret;
 
 	if (busy_ns > ring->stats.longest_turn_ns)
 		__atomic_store_n(&ring->stats.longest_turn_ns, busy_ns, __ATOMIC_RELAXED);
 	histogram_add(&ring->stats.turn_ns, busy_ns);
+	ring->min_wait_us = wait.count > 1 ? (uint32_t)(wait.timeout_ns / 1000) : 0;
 	ret = ring->backend->turn(ring, wait.count, wait.timeout_ns);
 	ring->now_ns = now_ns();
+	if (wait.count > 0)
+		policy_learn(&loop->policy, wait.count, due, (int64_t)(ring->now_ns - entered_ns));
 	mailbox_awake(loop->mailbox);
 	count_up(&ring->stats.turns, 1);
 	return ret;
@@ -315,8 +311,8 @@ static int loop_turn(struct ringo_loop *loop)
 static void loop_deliver(struct ringo_loop *loop, ringo_deliver deliver, uintptr_t context)
 {
 	struct ring *ring = &loop->ring;
-	uint32_t room =
-		at_most(ring->reserve - ring->own_in_use, OUTBOX_CAPACITY - RINGO_SLOTLESS_ROOM);
+	uint32_t room = at_most(ring->reserve - ring->own_in_use,
+				loop->outbox_capacity - RINGO_SLOTLESS_ROOM);
 	uint32_t ret;
 
 	mailbox_ended(loop->mailbox, ring->ended_posted);

@@ -44,7 +44,8 @@ static int slots_open(struct ring *ring, const struct ringo_options *options, bo
 	/* Between two deliveries: every op taken in may end at once (the outbox, and 2 * depth with
 	 * the cancels), every slot may be cancelled, every one that yielded may end, and each
 	 * result reaped gives at most data and an end. */
-	ring->completion_capacity = 4 * ring->slot_count + OUTBOX_CAPACITY + 2 * REAP_LIMIT;
+	ring->completion_capacity =
+		4 * ring->slot_count + outbox_capacity(ring->reserve) + 2 * REAP_LIMIT;
 	ring->free_head = NO_SLOT;
 	ring->ready = ring->yielded = (struct slot_list){.head = NO_SLOT, .tail = NO_SLOT};
 	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++)

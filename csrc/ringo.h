@@ -331,7 +331,8 @@ struct ringo_options {
 	uint32_t cq_entries;       /* completion queue (..65536); default 4 * sq_entries */
 	uint32_t submit_threshold; /* posts held back until so many wait; default 1: none is */
 	uint32_t submit_delay_us;  /* ... but no longer than this; default 100 */
-	uint32_t wait_batch; /* completions to wait for while more than that are due; default 1 */
+	uint32_t wait_batch; /* completions to wait for while more than that are due; default 0: as
+			      * many as the load suggests, 1 when fewer than 8 are due */
 	uint32_t wait_delay_us;   /* ... but no longer than this; default 50 */
 	uint32_t bounded_workers; /* io-wq workers for files (..1024); default 4 */
 	uint32_t

@@ -413,9 +413,12 @@ static bool poller_needs_nothing(struct uring *uring, uint32_t wait_count, uint3
 	       !(*flags & (KERNEL_ENTER_SQ_WAKEUP | KERNEL_ENTER_SQ_WAIT));
 }
 
+enum { LONG_WAIT_SECONDS = 3600 };
+
 /* One io_uring_enter(2) that submits and waits; how many requests it took, or -errno. */
-static int enter(struct uring *uring, uint32_t wait_count, int64_t timeout_ns)
+static int enter(const struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
+	struct uring *uring = ring->backend_state;
 	unsigned int submit = flush(uring);
 	uint32_t flags = uring->enter_flags | KERNEL_ENTER_GETEVENTS | KERNEL_ENTER_EXT_ARG;
 	struct kernel_timespec timeout = {.seconds = timeout_ns / 1000000000,
@@ -425,8 +428,16 @@ static int enter(struct uring *uring, uint32_t wait_count, int64_t timeout_ns)
 	if (uring->ring.flags & KERNEL_SETUP_SQPOLL &&
 	    poller_needs_nothing(uring, wait_count, &flags))
 		return (int)submit;
-	if (wait_count > 0 && timeout_ns >= 0)
+	if (ring->min_wait_us != 0 && uring->ring.features & KERNEL_FEATURE_MIN_TIMEOUT) {
+		/* Without a longer time of its own such a wait would end empty with the shorter one
+		 * (io_cqring_min_timer_wakeup, io_uring/io_uring.c), as it does in older kernels.
+		 */
+		arg.min_wait_us = ring->min_wait_us;
+		timeout = (struct kernel_timespec){.seconds = LONG_WAIT_SECONDS};
 		arg.timespec = (uintptr_t)&timeout;
+	} else if (wait_count > 0 && timeout_ns >= 0) {
+		arg.timespec = (uintptr_t)&timeout;
+	}
 	return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count, flags,
 			       (sigset_t *)&arg, sizeof(arg));
 }
@@ -440,7 +451,7 @@ static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns
 		count_up(&ring->stats.overflows, 1);
 		wait_count = 0;
 	}
-	ret = enter(uring, wait_count, timeout_ns);
+	ret = enter(ring, wait_count, timeout_ns);
 	switch (ret) {
 	case -EINTR: /* a signal: what was not submitted stays queued */
 	case -ETIME:

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 10,000 sockets with a multishot receive each: all idle, then all speaking at once, three times.
+ * Nothing is lost, nothing spins, and what it costs is printed. Too heavy for the tests: `make
+ * proof`.
+ */
+#include "check.h"
+
+enum { SOCKETS = 10000, BUFFERS = 4096, ROUNDS = 3 };
+
+static int ours[SOCKETS], theirs[SOCKETS];
+static uint32_t received[SOCKETS]; /* bytes, by socket; the loop's thread's until a round is over */
+static _Atomic uint64_t total;
+static unsigned char *base;
+static uint32_t buffer_size;
+
+/* Counts, checks and gives back. */
+static uint32_t take(struct engine *e, const struct ringo_completion *completions, uint32_t count,
+		     struct ringo_op *ops, uint32_t room)
+{
+	uint32_t given = 0;
+
+	(void)room;
+	if (base == NULL)
+		ringo_loop_buffers(e->loop, &base, &buffer_size);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct ringo_completion *c = &completions[i];
+		uint64_t socket = c->user_data - 1;
+
+		if (!(c->flags & RINGO_BUFFER))
+			continue;
+		must(socket < SOCKETS && c->flags & RINGO_MORE && given < RINGO_SLOTLESS_ROOM);
+		for (int64_t j = 0; j < c->result; j++)
+			must(base[(size_t)c->extra * buffer_size + (size_t)j] ==
+			     byte_at(socket, received[socket] + (uint64_t)j));
+		received[socket] += (uint32_t)c->result;
+		atomic_fetch_add(&total, (uint64_t)c->result);
+		ops[given++] = OP(.code = RINGO_RETURN_BUFFER, .argument = (uint32_t)c->extra);
+	}
+	return given;
+}
+
+static uint64_t kilobytes(const char *wanted)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[128];
+	unsigned long long value = 0;
+
+	must(file != NULL);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, wanted, strlen(wanted)) == 0)
+			(void)sscanf(line + strlen(wanted), "%llu", &value);
+	fclose(file);
+	return value;
+}
+
+static void speak(uint64_t round)
+{
+	for (uint64_t i = 0; i < SOCKETS; i++) {
+		unsigned char data[100];
+
+		fill(data, sizeof(data), i, round * sizeof(data));
+		must(write(theirs[i], data, sizeof(data)) == sizeof(data));
+	}
+}
+
+static void test_all_at_once(void **state)
+{
+	struct rlimit limit;
+	uint64_t empty;
+	struct engine *e;
+
+	(void)state;
+	must(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	must(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	if (limit.rlim_cur < 2 * SOCKETS + 100)
+		skip_program("needs 20100 descriptors");
+	empty = kilobytes("VmRSS:");
+	e = engine_open_hooked(OPTIONS(.depth = 16384, .reserve = 1024, .sq_entries = 256,
+				       .cq_entries = 1024, .receive_buffers = BUFFERS,
+				       .receive_buffer_size = 256),
+			       take, NULL);
+	for (int i = 0; i < SOCKETS; i++) {
+		int ends[2];
+
+		make_pair(ends, 0);
+		ours[i] = ends[0];
+		theirs[i] = ends[1];
+		assert_int_equal(engine_post(e, OP(.code = RINGO_RECV, .fd = ours[i],
+						   .flags = RINGO_MULTISHOT | RINGO_BUFFER_SELECT)),
+				 (uint64_t)i + 1);
+	}
+	expect_asleep(e);
+	printf("idle: %llu KiB resident more than before, turns %llu\n",
+	       (unsigned long long)(kilobytes("VmRSS:") - empty),
+	       (unsigned long long)engine_stats(e).turns);
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		speak(round);
+		for (int i = 0; atomic_load(&total) < (round + 1) * 100 * SOCKETS; i++) {
+			if (i == PATIENCE_SECONDS * 100)
+				fail_msg("%llu bytes are missing",
+					 (unsigned long long)((round + 1) * 100 * SOCKETS -
+							      atomic_load(&total)));
+			nap_ms(10);
+		}
+		expect_asleep(e);
+	}
+	for (int i = 0; i < SOCKETS; i++)
+		assert_int_equal(received[i], ROUNDS * 100);
+	printf("spoken %d times: %llu bytes, turns %llu, deliveries %llu, overflows %llu, starved "
+	       "%llu; %llu KiB resident more than before\n",
+	       ROUNDS, (unsigned long long)atomic_load(&total),
+	       (unsigned long long)engine_stats(e).turns,
+	       (unsigned long long)engine_stats(e).deliveries,
+	       (unsigned long long)engine_stats(e).overflows,
+	       (unsigned long long)engine_stats(e).starved,
+	       (unsigned long long)(kilobytes("VmRSS:") - empty));
+	engine_close(e, RINGO_STOP_DRAIN);
+	for (int i = 0; i < SOCKETS; i++) {
+		close(ours[i]);
+		close(theirs[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_at_once)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

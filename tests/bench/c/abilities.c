@@ -224,13 +224,28 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median, and the ranks around it that hold it with 95 % (binomial; 2nd and 8th of 9). */
+/* How many ratios may be left out at each end: the median lies among the others with 95 %, by the
+ * binomial distribution. */
+static int outer_ranks(int rounds)
+{
+	double chance = 1, below = 0;
+	int ranks = 0;
+
+	for (int i = 0; i < rounds; i++)
+		chance /= 2;
+	for (below = chance; below <= 0.025; below += chance) {
+		ranks++;
+		chance *= (double)(rounds - ranks + 1) / ranks;
+	}
+	return ranks;
+}
+
 static void print_ratio(double *ratios, int rounds)
 {
-	int low = (int)((rounds - 1.96 * __builtin_sqrt(rounds)) / 2);
+	int low = outer_ranks(rounds);
 
 	qsort(ratios, (size_t)rounds, sizeof(*ratios), compare);
-	low = low < 0 ? 0 : low;
+	low -= low > 0;
 	printf(" %5.2f (%4.2f-%4.2f)", ratios[rounds / 2], ratios[low], ratios[rounds - 1 - low]);
 }
 

@@ -120,6 +120,18 @@ func WithReceiveBuffers(n, size int) Option {
 	}
 }
 
+// WithServingOnly restricts the engine's rings, for good, to what Serve, its connections and ReadFile
+// take: nothing else can be asked of the kernel through them, whoever in the process does, and other
+// operations fail with EACCES. It is for a sandbox, since seccomp does not see what a ring does.
+func WithServingOnly() Option {
+	return func(c *config) {
+		for _, code := range [...]csrc.Code{csrc.Nop, csrc.Openat2, csrc.Statx, csrc.CloseFD, csrc.Timeout, csrc.Cancel,
+			csrc.Accept, csrc.Recv, csrc.Send, csrc.Sendmsg, csrc.Shutdown, csrc.ReturnBuffer, csrc.SendFile, csrc.ReadFile} {
+			c.ring.Allowed |= 1 << code
+		}
+	}
+}
+
 // WithTurnBudget sets how many bytes one Sendfile may send before the loop looks at everything
 // else; the default is 256 KiB. Smaller is fairer, larger is faster.
 func WithTurnBudget(bytes int) Option {

@@ -315,6 +315,9 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	limited := []string{"sh", "-c", `ulimit -n 40; exec "$@"`, "sh"}
 	inModes(t, func(t *testing.T, flags []string) {
 		s := serveBy(t, limited, directory, append(flags, "--loops=1", "--max-connections=1000")...)
+		for range 3 { // so that what is asked for often is kept open from here on
+			mustServe(t, s.addresses[0], "/file", []byte("content"))
+		}
 		before := s.idleDescriptors("/file")
 		var held []*client
 		for i := range 100 {

@@ -59,11 +59,12 @@ func TestSandboxStates(t *testing.T) {
 	hasSandbox(t)
 	directory := site(t)
 	write(t, directory+"/file", []byte("content"))
-	for _, flags := range [][]string{{"--backend=uring"}, {"--backend=threads"}} {
+	for _, flags := range [][]string{{"--backend=uring"}, {"--backend=threads"}, {"--backend=uring", "--sandbox=strict"}} {
 		s := serve(t, directory, flags...)
 		mustServe(t, s.addresses[0], "/file", []byte("content"))
 		said := s.saysOfSandbox(1)
-		if !strings.Contains(said, "landlock (version ") || !strings.Contains(said, ", seccomp") {
+		if !strings.Contains(said, "landlock (version ") || !strings.Contains(said, ", seccomp") ||
+			strings.Contains(said, ", restricted rings") != (flags[0] == "--backend=uring") {
 			t.Errorf("%v: %s", flags, said)
 		}
 		for field, want := range map[string]string{"NoNewPrivs": "1", "Seccomp": "2", "Name": "ringo-worker"} {

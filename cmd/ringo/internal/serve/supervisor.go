@@ -110,12 +110,15 @@ func (u *supervisor) close() {
 
 // settleBackend finds out which backend it will be, and says so where it is not the best: a worker cannot read why.
 func (s *Settings) settleBackend() error {
-	if s.Backend != "auto" {
+	if s.Backend == "threads" {
 		return nil
 	}
 	features, err := ringo.Probe()
 	if err != nil {
 		return err
+	}
+	if s.Backend == "uring" && features.Why != "" {
+		return errors.New(features.Why)
 	}
 	s.Backend = features.Backend
 	if features.Why != "" {

@@ -84,8 +84,7 @@ func (w *worker) run() error {
 	if w.log != nil {
 		w.server.OnAnswer = w.log.Answered
 	}
-	engine, err := ringo.New(append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend),
-		ringo.WithTurnBudget(s.TurnBudget))...)
+	engine, err := w.openEngine()
 	if err != nil {
 		return err
 	}
@@ -115,11 +114,37 @@ func (w *worker) confine() error {
 		return err
 	}
 	w.confined.Seccomp = err == nil
-	if missing := w.confined.missing(); s.Sandbox == sandboxStrict && len(missing) > 0 {
-		return fmt.Errorf("--sandbox=strict cannot be had: there is no %s; --sandbox=auto takes what there is",
-			strings.Join(missing, " and no "))
-	}
 	return nil
+}
+
+// openEngine opens the engine, on rings that only serve if those can be had.
+func (w *worker) openEngine() (*ringo.Engine, error) {
+	s := &w.task.Settings
+	options := append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend),
+		ringo.WithTurnBudget(s.TurnBudget))
+	if s.Sandbox != sandboxOff {
+		engine, err := ringo.New(append(options, ringo.WithServingOnly())...)
+		if err == nil {
+			w.confined.Rings = !w.confined.NoRings
+			return engine, w.insist(engine)
+		}
+	}
+	engine, err := ringo.New(options...)
+	if err != nil {
+		return nil, err
+	}
+	return engine, w.insist(engine)
+}
+
+// insist refuses what --sandbox=strict asks for and is not there.
+func (w *worker) insist(engine *ringo.Engine) error {
+	missing := w.confined.missing()
+	if w.task.Settings.Sandbox != sandboxStrict || len(missing) == 0 {
+		return nil
+	}
+	engine.Close()
+	return fmt.Errorf("--sandbox=strict cannot be had: there is no %s; --sandbox=auto takes what there is",
+		strings.Join(missing, " and no "))
 }
 
 // takeDescriptors takes what comes behind the control, in the order of supervisor.descriptors.

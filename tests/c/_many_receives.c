@@ -72,21 +72,23 @@ static void speak(struct engine *e, int sender, uint64_t round)
 	atomic_store(&held, false);
 }
 
-static void test_all_at_once(void **state)
+static void all_at_once(uint32_t setup, uint32_t buffers)
 {
 	struct rlimit limit = {.rlim_cur = SOCKETS + 100, .rlim_max = SOCKETS + 100};
 	int sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t empty;
 	struct engine *e;
 
-	(void)state;
+	atomic_store(&total, 0);
+	memset(received, 0, sizeof(received));
+	base = NULL;
 	must(sender >= 0);
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0) /* only root may have more than the hard limit */
 		skip_program("needs 10100 descriptors");
 	empty = kilobytes("VmRSS:");
 	e = engine_open_hooked(OPTIONS(.depth = 16384, .reserve = 1024, .sq_entries = 256,
-				       .cq_entries = 1024, .receive_buffers = BUFFERS,
-				       .receive_buffer_size = 256),
+				       .cq_entries = 1024, .setup = setup,
+				       .receive_buffers = buffers, .receive_buffer_size = 256),
 			       take, NULL);
 	for (int i = 0; i < SOCKETS; i++) {
 		socklen_t size = sizeof(addresses[i]);
@@ -132,9 +134,31 @@ static void test_all_at_once(void **state)
 	close(sender);
 }
 
+static void test_default(void **state)
+{
+	(void)state;
+	all_at_once(0, BUFFERS);
+}
+
+/* Where completions come by themselves the queue overflows; and with few buffers most have to wait.
+ */
+static void test_overflow(void **state)
+{
+	(void)state;
+	all_at_once(RINGO_SETUP_COOP_TASKRUN, BUFFERS);
+}
+
+static void test_few_buffers(void **state)
+{
+	(void)state;
+	all_at_once(0, 64);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_at_once)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default),
+					   cmocka_unit_test(test_overflow),
+					   cmocka_unit_test(test_few_buffers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

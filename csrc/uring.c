@@ -161,6 +161,21 @@ static uint32_t setup_flags(const struct ringo_options *options, bool shared)
 	return flags;
 }
 
+/* liburing before 2.6 does not know of rings without the array of indices. It takes the start of
+ * the ring for their place, and has written them over all that is there. A ring that is disabled
+ * has not used it yet. */
+static void mend_ring(struct io_uring *ring, const struct io_uring_params *params)
+{
+	*ring->sq.khead = *ring->sq.ktail = *ring->cq.khead = *ring->cq.ktail = 0;
+	*ring->sq.kring_mask = params->sq_entries - 1;
+	*ring->cq.kring_mask = params->cq_entries - 1;
+	*ring->sq.kring_entries = params->sq_entries;
+	*ring->cq.kring_entries = params->cq_entries;
+	*ring->sq.kdropped = *ring->sq.kflags = *ring->cq.koverflow = 0;
+	if (ring->cq.kflags != NULL)
+		*ring->cq.kflags = 0;
+}
+
 static int init_queues(struct uring *uring, const struct ringo_options *options, bool shared)
 {
 	struct io_uring_params params = {.flags = setup_flags(options, shared),
@@ -169,7 +184,12 @@ static int init_queues(struct uring *uring, const struct ringo_options *options,
 					 .sq_thread_cpu =
 						 options->sq_cpu != 0 ? options->sq_cpu - 1 : 0};
 
-	return io_uring_queue_init_params(options->sq_entries, &uring->ring, &params);
+	int ret = io_uring_queue_init_params(options->sq_entries, &uring->ring, &params);
+
+	if (ret == 0 && params.flags & KERNEL_SETUP_NO_SQARRAY &&
+	    params.flags & KERNEL_SETUP_DISABLED)
+		mend_ring(&uring->ring, &params);
+	return ret;
 }
 
 /* The kernel refuses flags that it does not know, and does not say which: those of 6.1, which all
@@ -188,19 +208,15 @@ static int why_refused(const struct ringo_options *options, bool shared)
 	return ret == 0 ? -EINVAL : -ENOSYS;
 }
 
-/* The indices of the submission queue never change: entry i is at place i. liburing before 2.6 does
- * not know of rings without them. It takes the start of the ring for their place, and has written
- * them over its heads and tails: those are 0 as long as the ring is disabled. */
+/* The indices of the submission queue never change: entry i is at place i. */
 static int fill_array(struct uring *uring)
 {
 	struct io_uring_sq *sq = &uring->ring.sq;
-	struct io_uring_cq *cq = &uring->ring.cq;
 	unsigned int entries = *sq->kring_entries;
 
 	if (uring->ring.flags & KERNEL_SETUP_NO_SQARRAY) {
 		uring->no_array = calloc(entries, sizeof(*uring->no_array));
 		sq->array = uring->no_array;
-		*sq->khead = *sq->ktail = *cq->khead = *cq->ktail = 0;
 	}
 	if (sq->array == NULL)
 		return -ENOMEM;

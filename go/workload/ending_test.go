@@ -85,6 +85,12 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer unix.Unmount(dir, 0)
 	name := dir + "/file"
+	if _, err := Run(context.Background(), parse(t, words("--name=x --rw=read --size=4m", "--filename="+name)...), Options{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("laying out more than fits: %v", err)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("half a file was left behind")
+	}
 	for _, engine := range []string{"psync", "io_uring"} {
 		j := tryJobs(t, words("--name=x --rw=write --bs=64k --size=4m --fallocate=none --ioengine="+engine, "--filename="+name)...).Jobs[0]
 		if j.Error != int(syscall.ENOSPC) || !strings.Contains(j.Failure, name) || !strings.Contains(j.Failure, "at offset 1048576") {

@@ -54,7 +54,9 @@ func (c *clone) formatName(file int) string {
 }
 
 // withoutFiles says that the engine touches none.
-func (c *clone) withoutFiles() bool { return c.job.Engine.Engine == jobfile.EngineNull }
+func (c *clone) withoutFiles() bool {
+	return c.job.Engine.Engine == jobfile.EngineNull || c.job.Engine.Engine == jobfile.EngineFio && c.job.Engine.Fio == "null"
+}
 
 // check refuses what must not be begun, before anything is written anywhere.
 func (c *clone) check() error {
@@ -242,14 +244,17 @@ func (c *clone) layOut(ctx context.Context) error {
 }
 
 func (c *clone) create(ctx context.Context, t *target, fill bool) (err error) {
-	flags := os.O_CREATE | os.O_WRONLY
-	f, err := os.OpenFile(t.path, flags, 0o644)
+	_, missing := os.Lstat(t.path)
+	f, err := os.OpenFile(t.path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if e := f.Close(); err == nil {
 			err = e
+		}
+		if err != nil && missing != nil {
+			_ = os.Remove(t.path) // Half of a file helps nobody, least of all on a disk that is full.
 		}
 	}()
 	size := t.region.Start + t.region.Length

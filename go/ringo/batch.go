@@ -48,6 +48,7 @@ func (b *Batch) Close() error { return b.window.Close() }
 
 // run submits ops as there is room, and waits for them by the half: fewer wake-ups.
 func (w *Window) run(ops []Op) error {
+	w.chain = chainNone // what a cancelled run left open
 	for i := range ops {
 		for w.inFlight == w.depth {
 			if _, err := w.Wait(w.inFlight/2 + 1); err != nil {

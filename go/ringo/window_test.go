@@ -362,6 +362,23 @@ func TestBatchContext(t *testing.T) {
 	}
 }
 
+// TestBatchChainEndsWithItsRun: a chain that a cancel cut short is no concern of the next run.
+func TestBatchChainEndsWithItsRun(t *testing.T) {
+	e := open(t, WithLoops(1))
+	b, err := e.NewBatch(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	f := openFile(t, e, []byte("x"))
+	if err := b.Run(t.Context(), []Op{{File: f, Data: make([]byte, 2), Link: true}}); err != io.EOF {
+		t.Errorf("%v", err)
+	}
+	if err := b.Run(t.Context(), []Op{{Kind: OpNop}}); err != nil {
+		t.Errorf("the next run: %v", err)
+	}
+}
+
 // TestBatchMany: pooled batches by many goroutines, each with more ops than a ring takes, in
 // sub-slices of one slice, while the collector runs.
 func TestBatchMany(t *testing.T) {

@@ -13,7 +13,7 @@ mutant 'a full submission queue' uring.c tiny_rings \
 mutant 'the completion queue overflows' uring.c tiny_rings \
 	's/return IO_URING_READ_ONCE\(\*uring->ring.sq.kflags\) & IORING_SQ_CQ_OVERFLOW;/(void)uring;\n\treturn false;/'
 mutant 'overflow ends multishots' ops_sockets.c tiny_rings \
-	's/RINGO_MORE \| RINGO_BUFFER, buffer\);\n\t\treturn more \? STEP_DONE : STEP_SUBMIT;/RINGO_MORE | RINGO_BUFFER, buffer);\n\t\treturn more ? STEP_DONE : step_done(slot, 0);/'
+	's/(BUFFER_ID\(buffer\)\);\n\t\treturn more \? STEP_DONE : )STEP_SUBMIT/$1step_done(slot, 0)/'
 mutant 'a loop that spins' loop.c asleep \
 	's/return ring->completion_count > 0 \|\| loop->again/return true || loop->again/'
 mutant 'a wake-up that is lost' mailbox.c post_threads \

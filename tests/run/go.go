@@ -34,7 +34,7 @@ func runGo(run string, args []string) *tally {
 		goCommand = "go"
 	}
 	// Vet is left to "make check".
-	args = append([]string{"test", "-json", "-count=1", "-vet=off", "-timeout=4m"}, args...)
+	args = append([]string{"test", "-json", "-count=1", "-vet=off", "-timeout=8m"}, args...)
 	cmd := exec.Command(goCommand, args...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 )
 
@@ -33,8 +34,10 @@ func runGo(run string, args []string) *tally {
 	if goCommand == "" {
 		goCommand = "go"
 	}
-	// Vet is left to "make check".
-	args = append([]string{"test", "-json", "-count=1", "-vet=off", "-timeout=8m"}, args...)
+	// Vet is left to "make check". Tests of connections wait more than they compute, so that more
+	// packages than there are CPUs run side by side.
+	args = append([]string{"test", "-json", "-count=1", "-vet=off", "-timeout=8m",
+		fmt.Sprintf("-p=%d", 2*runtime.NumCPU())}, args...)
 	cmd := exec.Command(goCommand, args...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()

@@ -97,8 +97,9 @@ int ring_open(struct ring *ring, const struct ringo_options *options, bool share
 		ring_close(ring);
 		return ret;
 	}
-	for (uint8_t opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++)
-		ring->supported |= (uint64_t)ring->backend->supports(ring, opcode) << opcode;
+	for (unsigned int opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++)
+		ring->supported |= (uint64_t)ring->backend->supports(ring, (uint8_t)opcode)
+				   << opcode;
 	return 0;
 }
 

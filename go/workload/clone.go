@@ -170,7 +170,7 @@ func (c *clone) runHere() {
 		c.failWith(err)
 		return
 	}
-	c.threadBefore, c.processBefore = host.ThreadUsage(), host.ProcessUsage()
+	c.beginUsage()
 	started := c.now()
 	c.startedAt.Store(started)
 	c.measureFrom.Store(started)
@@ -181,16 +181,30 @@ func (c *clone) runHere() {
 	stopTimers()
 	sampled()
 	work.close()
-	if work.own {
-		c.usage = host.ThreadUsage().Since(c.threadBefore)
-	} else {
-		c.usage = host.ProcessUsage().Since(c.processBefore)
-	}
-	c.stats.Elapsed = time.Duration(c.now() - started)
+	c.endUsage(work.own, time.Duration(c.now()-started))
 	c.finish(work)
 	if err := c.logs.write(); err != nil {
 		c.failWith(err)
 	}
+}
+
+// beginUsage notes what was used before what is measured.
+func (c *clone) beginUsage() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.threadBefore, c.processBefore = host.ThreadUsage(), host.ProcessUsage()
+}
+
+// endUsage notes what was used since: by this thread, or where others worked too by the process.
+func (c *clone) endUsage(ownThread bool, elapsed time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ownThread {
+		c.usage = host.ThreadUsage().Since(c.threadBefore)
+	} else {
+		c.usage = host.ProcessUsage().Since(c.processBefore)
+	}
+	c.stats.Elapsed = elapsed
 }
 
 // startTimers ends the ramp, and the run, when their time has come.

@@ -40,6 +40,8 @@ func (c *clone) runFio() {
 	}
 	entry.Elapsed = time.Since(started)
 	entry.Measured.CPU, entry.Measured.CPUIOs = cpu, entry.IOs()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.stats = *entry
 	c.usage = entry.Usage
 	c.error = entry.Error

@@ -52,7 +52,6 @@ func (p *phase) leave(ios uint64) {
 
 // schedule runs all clones, each as soon as those it waits for have ended, and returns when all have.
 func (r *run) schedule() {
-	r.began = time.Now()
 	var all sync.WaitGroup
 	for i, c := range r.clones {
 		waitFor := r.predecessors(i)

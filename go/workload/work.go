@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringo-io/ringo/go/workload/engine"
-	"github.com/ringo-io/ringo/go/workload/internal/host"
 	"github.com/ringo-io/ringo/go/workload/jobfile"
 )
 
@@ -126,7 +125,9 @@ func (w *work) openRingo(files []*os.File, setup engine.Setup) error {
 		return err
 	}
 	if on.Backend() == "threads" && c.job.Engine.Engine == jobfile.EngineRingo {
+		c.mu.Lock()
 		c.stats.Measured.Engine = c.job.Engine.Name + " (threads backend)"
+		c.mu.Unlock()
 	}
 	return w.openQueue(q, setup, on.Backend() == "uring")
 }
@@ -219,9 +220,5 @@ func (c *clone) finish(w *work) {
 
 // rampOver begins the measured part of the usage; the first lane that sees the ramp end calls it.
 func (c *clone) rampOver() {
-	c.rampOnce.Do(func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.threadBefore, c.processBefore = host.ThreadUsage(), host.ProcessUsage()
-	})
+	c.rampOnce.Do(c.beginUsage)
 }

@@ -56,6 +56,7 @@ func Run(ctx context.Context, jobs []*jobfile.Job, options Options) (*stats.Resu
 	disks := r.readDisks()
 	stop := context.AfterFunc(ctx, func() { r.terminate(context.Cause(ctx).Error()) })
 	defer stop()
+	r.began = time.Now()
 	watching := r.watch()
 	r.schedule()
 	watching()

@@ -282,10 +282,10 @@ static int restrict_ring(struct uring *uring, const struct ringo_options *option
 	unsigned int count = 0;
 
 	memset(list, 0, sizeof(list));
-	for (uint8_t opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++) {
+	for (unsigned int opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++) {
 		if (opcodes >> opcode & 1) {
 			list[count].opcode = IORING_RESTRICTION_SQE_OP;
-			list[count++].sqe_op = opcode;
+			list[count++].sqe_op = (uint8_t)opcode;
 		}
 	}
 	for (size_t i = 0; i < sizeof(calls); i++) {

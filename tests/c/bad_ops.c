@@ -192,9 +192,9 @@ static void test_unknown(void **state)
 	struct engine *e = engine_open(OPTIONS(0));
 
 	(void)state;
-	for (uint16_t code = 0; code < RINGO_CODE_COUNT; code++)
-		for (int bit = 11; bit < 16 && !takes_no_slot(code); bit++)
-			assert_int_equal(engine_result(e, OP(.code = code, .fd = -1,
+	for (unsigned int code = 0; code < RINGO_CODE_COUNT; code++)
+		for (int bit = 11; bit < 16 && !takes_no_slot((uint16_t)code); bit++)
+			assert_int_equal(engine_result(e, OP(.code = (uint16_t)code, .fd = -1,
 							     .flags = (uint16_t)(1 << bit))),
 					 -EINVAL);
 	for (unsigned code = RINGO_CODE_COUNT; code <= UINT16_MAX; code += 977)
@@ -211,8 +211,9 @@ static void test_after_the_end(void **state)
 
 	(void)state;
 	ringo_loop_stop(e->loop, RINGO_STOP_DRAIN);
-	for (uint16_t code = 0; code < RINGO_CODE_COUNT; code++)
-		assert_int_equal(ringo_post(e->loop, &OP(.code = code), 1, 0), -ESHUTDOWN);
+	for (unsigned int code = 0; code < RINGO_CODE_COUNT; code++)
+		assert_int_equal(ringo_post(e->loop, &OP(.code = (uint16_t)code), 1, 0),
+				 -ESHUTDOWN);
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 

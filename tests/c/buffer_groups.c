@@ -169,6 +169,7 @@ static void test_incremental(void **state)
 	if (wanted[0].result == -EOPNOTSUPP) {
 		engine_close(e, RINGO_STOP_DRAIN);
 		skip();
+		return;
 	}
 	assert_int_equal(wanted[0].result, 0);
 	make_pair(ends, 0);

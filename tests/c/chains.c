@@ -253,14 +253,14 @@ static void test_skipped_successes(void **state)
 	struct engine *e = engine_open(OPTIONS(0));
 
 	(void)state;
-	for (uint16_t link = RINGO_LINK; link <= RINGO_HARDLINK; link += RINGO_LINK) {
+	for (unsigned int link = RINGO_LINK; link <= RINGO_HARDLINK; link += RINGO_LINK) {
 		for (size_t broken = 0; broken <= LENGTH; broken++) {
 			struct ringo_op ops[LENGTH];
-			uint64_t first = FIRST + 100 * broken + 1000 * link;
+			uint64_t first = FIRST + 100 * broken + UINT64_C(1000) * link;
 
 			for (size_t i = 0; i < LENGTH; i++) {
 				ops[i] = linked(i == broken ? bad : nop, RINGO_SKIP_SUCCESS);
-				ops[i].flags |= i < LENGTH - 1 ? link : 0;
+				ops[i].flags |= i < LENGTH - 1 ? (uint16_t)link : 0;
 				ops[i].user_data = first + i;
 			}
 			if (broken == LENGTH)
@@ -316,12 +316,13 @@ static void test_cancel(void **state)
 
 	(void)state;
 	make_pair(ends, 0);
-	for (uint16_t link = RINGO_LINK; link <= RINGO_HARDLINK; link += RINGO_LINK) {
+	for (unsigned int link = RINGO_LINK; link <= RINGO_HARDLINK; link += RINGO_LINK) {
 		for (uint64_t which = 0; which < 4; which++) {
 			struct ringo_op receive =
 				OP(.code = RINGO_RECV, .fd = ends[0], .address = ADDRESS(&byte),
-				   .length = 1, .flags = link);
-			struct ringo_op ops[4] = {linked(nop, link), receive, receive, receive};
+				   .length = 1, .flags = (uint16_t)link);
+			struct ringo_op ops[4] = {linked(nop, (uint16_t)link), receive, receive,
+						  receive};
 
 			uint64_t first;
 			int64_t found;

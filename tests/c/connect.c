@@ -34,7 +34,7 @@ static int listen_at(struct engine *e, struct sockaddr_in *address)
 
 static void check_connection(struct engine *e, uint32_t type)
 {
-	struct sockaddr_in address, peer, own;
+	struct sockaddr_in address, peer = {0}, own = {0};
 	socklen_t peer_size = sizeof(peer), own_size = sizeof(own);
 	int listener = listen_at(e, &address), fd = make_socket(e, AF_INET, type);
 	char byte = 0;

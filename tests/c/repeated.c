@@ -25,7 +25,7 @@ static void test_so_many_times(void **state)
 	(void)state;
 	assert_int_equal(c.result, 0);
 	assert_int_equal(engine_count(e, id), 10);
-	assert_true(now_ns() - started >= 10 * 2000000u);
+	assert_true(now_ns() - started >= UINT64_C(10) * 2000000u);
 	id = engine_post(e, interval(1000000, 1));
 	assert_int_equal(engine_wait(e, id).result, 0);
 	assert_int_equal(engine_count(e, id), 1);

@@ -114,12 +114,13 @@ static void test_batches(void **state)
 static void poll_for_completions(uint32_t setup)
 {
 	enum { BLOCK = 4096, COUNT = 64 };
+	const size_t size = (size_t)COUNT * BLOCK;
 	struct ringo_completion completions[COUNT];
 	struct ringo_op ops[COUNT];
 	struct ringo_batch *batch;
-	unsigned char *data = mmap(NULL, COUNT * BLOCK, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = make_file(5, 0, COUNT * BLOCK), pipe_ends[2];
+	unsigned char *data =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = make_file(5, 0, size), pipe_ends[2];
 	int ret = open_batch(OPTIONS(.setup = setup, .depth = 32), &batch);
 
 	if (ret == -EINVAL) {
@@ -158,7 +159,7 @@ static void poll_for_completions(uint32_t setup)
 	close(pipe_ends[0]);
 	close(pipe_ends[1]);
 	close(fd);
-	munmap(data, COUNT * BLOCK);
+	munmap(data, size);
 }
 
 static void test_polled_completions(void **state)

@@ -12,8 +12,9 @@ import (
 // late starts at once, and the next one's time is what it would have been.
 type pace struct {
 	job    *jobfile.Job
+	clone  *clone
 	random *generate.Random
-	due    [jobfile.Directions]int64 // ns of the clone's clock
+	due    [jobfile.Directions]int64 // ns of the clone's clock; 0 until I/O has begun
 }
 
 // newPace is nil for a job without a rate.
@@ -22,11 +23,16 @@ func newPace(c *clone) *pace {
 	if r.Bytes == [jobfile.Directions]int64{} && r.IOPS == [jobfile.Directions]int64{} {
 		return nil
 	}
-	p := &pace{job: c.job, random: generate.NewRandom(c.other, generate.ForRate, true)}
-	for d := range p.due {
-		p.due[d] = c.now()
+	return &pace{job: c.job, clone: c, random: generate.NewRandom(c.other, generate.ForRate, true)}
+}
+
+// begin counts from when I/O began: what was spent on opening files and rings is not to be made up for.
+func (p *pace) begin() {
+	if p.due[0] == 0 {
+		for d := range p.due {
+			p.due[d] = max(p.clone.startedAt.Load(), 1)
+		}
 	}
-	return p
 }
 
 func (p *pace) limited(d jobfile.Direction) bool {
@@ -35,6 +41,7 @@ func (p *pace) limited(d jobfile.Direction) bool {
 
 // prefer gives the direction that is behind, where the drawn one would have to wait.
 func (p *pace) prefer(drawn jobfile.Direction, now int64) jobfile.Direction {
+	p.begin()
 	if !p.job.Pattern.Mixed() || !p.limited(drawn) || p.due[drawn] <= now {
 		return drawn
 	}
@@ -51,6 +58,7 @@ func (p *pace) next(d jobfile.Direction, length int64) int64 {
 	if !p.limited(d) {
 		return 0
 	}
+	p.begin()
 	start := p.due[d]
 	gap := 0.0
 	if r := &p.job.Rate; r.IOPS[d] > 0 {

@@ -1,3 +1,6 @@
+// AddressSanitizer makes memory escape to the heap that does not otherwise.
+//go:build !asan
+
 package fileserver
 
 import (

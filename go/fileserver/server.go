@@ -120,7 +120,7 @@ func (s *Server) open() (int, error) {
 		return -1, err
 	}
 	if (s.Fallback == nil) != (s.FallbackFor == nil) {
-		return -1, errors.New("Fallback and FallbackFor go together: set both, or none")
+		return -1, errors.New("fileserver: Fallback and FallbackFor go together: set both, or none")
 	}
 	return openRoot(s.Root)
 }

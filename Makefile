@@ -57,6 +57,8 @@ build/static/liburing.a:
 	@mkdir -p $(@D)
 	ln -sf $(LIBURING_A) $@
 
+all: bin/ringo lib ## Build the command and the C library
+
 serve: ## Set up, build, and serve DIR (default: docs) over HTTP; ARGS="--listen ..." adds flags
 	@.ci/setup build
 	@$(MAKE) --no-print-directory bin/ringo
@@ -332,6 +334,6 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
-.PHONY: serve lib install clean test test-c test-c-asan test-c-tsan proof test-programs test-go test-threads test-forbidden \
+.PHONY: all serve lib install clean test test-c test-c-asan test-c-tsan proof test-programs test-go test-threads test-forbidden \
 	test-liburing test-arm64 test-without-liburing mutants soak siege model fresh fuzz test-browser bench bench-go bench-serve \
 	check $(CHECKS:%=check-%) docs format help

@@ -313,6 +313,11 @@ int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint
 	return ret < 0 ? ret : (int)take_completions(ring, completions);
 }
 
+uint64_t ringo_batch_entries(const struct ringo_batch *batch)
+{
+	return batch->ring.entries;
+}
+
 int ringo_batch_settle(struct ringo_batch *batch)
 {
 	int ret;

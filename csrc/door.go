@@ -18,6 +18,8 @@ package csrc
 #cgo nocallback ringo_batch_run
 #cgo noescape ringo_batch_step
 #cgo nocallback ringo_batch_step
+#cgo noescape ringo_batch_entries
+#cgo nocallback ringo_batch_entries
 #cgo noescape ringo_loop_stats
 #cgo nocallback ringo_loop_stats
 #cgo noescape ringo_wake
@@ -210,6 +212,9 @@ func (b *Batch) Step(ops []Op, wait int, timeoutNS int64, completions []Completi
 		(*C.struct_ringo_completion)(unsafe.Pointer(unsafe.SliceData(completions))))
 	return int(ret), errnoOf(ret)
 }
+
+// Entries is ringo_batch_entries.
+func (b *Batch) Entries() uint64 { return uint64(C.ringo_batch_entries(b.c)) }
 
 // Settle is ringo_batch_settle.
 func (b *Batch) Settle() error { return errnoOf(C.ringo_batch_settle(b.c)) }

@@ -330,6 +330,9 @@ func (b *Batch) Step(ops []Op, wait int, timeoutNS int64, completions []Completi
 	return n, nil
 }
 
+// Entries is 0: there is no ring.
+func (b *Batch) Entries() uint64 { return 0 }
+
 // Settle ends a window.
 func (b *Batch) Settle() error {
 	b.mu.Lock()

@@ -259,6 +259,7 @@ struct ring {
 	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
 	uint64_t allowed;       /* codes, a bit for each */
 	uint32_t min_wait_us;   /* of the next turn: wait for less than asked for after this time */
+	uint64_t entries;       /* io_uring_enter(2) calls */
 	bool unwatched;         /* its backend cannot watch a doorbell */
 	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
 	struct ringo_stats stats;

@@ -82,7 +82,7 @@ static bool setup_is_valid(const struct ringo_options *o)
 {
 	const uint32_t all = RINGO_SETUP_SQPOLL | RINGO_SETUP_IOPOLL | RINGO_SETUP_HYBRID_IOPOLL |
 			     RINGO_SETUP_COOP_TASKRUN | RINGO_SETUP_NO_SQARRAY |
-			     RINGO_SETUP_NO_IOWAIT;
+			     RINGO_SETUP_NO_IOWAIT | RINGO_SETUP_ONE_THREAD;
 	bool sqpoll = o->setup & RINGO_SETUP_SQPOLL;
 
 	if (o->setup & ~all || (sqpoll && o->setup & RINGO_SETUP_COOP_TASKRUN))

@@ -13,7 +13,7 @@ import (
 )
 
 // portableNames are the operations that need neither a ring nor Linux.
-var portableNames = [CodeCount]string{Nop: "nop", Read: "read", Write: "write", Fsync: "fsync", CloseFD: "close",
+var portableNames = [CodeCount]string{Nop: "nop", Read: "read", Write: "write", Readv: "readv", Writev: "writev", Fsync: "fsync", CloseFD: "close",
 	Renameat: "renameat", Unlinkat: "unlinkat", Timeout: "timeout", Cancel: "cancel", ReadFile: "readfile",
 	WriteFile: "writefile"}
 
@@ -42,6 +42,8 @@ func execute(op *Op) Completion {
 		return transfer(op, syscall.Pread, syscall.Read)
 	case Write:
 		return transfer(op, syscall.Pwrite, syscall.Write)
+	case Readv, Writev:
+		return transferVectors(op)
 	case Fsync:
 		return ended(0, retried(func() error { return syscall.Fsync(int(op.FD)) }))
 	case CloseFD:
@@ -110,6 +112,35 @@ func transfer(op *Op, at func(int, []byte, int64) (int, error), next func(int, [
 		}
 	}
 	return Completion{Result: int64(done)}
+}
+
+// transferVectors reads or writes one piece of memory after the other.
+func transferVectors(op *Op) Completion {
+	one := *op
+	one.Code = Read
+	if op.Code == Writev {
+		one.Code = Write
+	}
+	done := int64(0)
+	for i := range op.Length {
+		var v syscall.Iovec
+		size := uint64(unsafe.Sizeof(v))
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&v)), size), memory(op.Address+i*size, size))
+		one.Address, one.Length = uint64(uintptr(unsafe.Pointer(v.Base))), uint64(v.Len)
+		c := execute(&one)
+		switch {
+		case c.Result < 0 && done > 0:
+			return Completion{Result: done, Extra: int32(-c.Result)}
+		case c.Result < 0:
+			return c
+		}
+		done += c.Result
+		one.Offset += c.Result
+		if c.Extra != 0 || uint64(c.Result) < one.Length {
+			return Completion{Result: done, Extra: c.Extra}
+		}
+	}
+	return Completion{Result: done}
 }
 
 // readFile reads a file until its end or until the memory is full; then the file stays open.

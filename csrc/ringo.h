@@ -13,9 +13,9 @@
  *   ringo_loop_open, ringo_loop_run and ringo_loop_close are called by one and the same thread:
  *   the loop's. ringo_post, ringo_wake, ringo_loop_stop, ringo_loop_stats may be called by any
  *   thread between open and close. The deliver function runs on the loop's thread.
- *   A batch may be taken by any thread, one at a time; ringo_batch_cancel may be called by another
- *   one while it runs. The core keeps no globals, and starts no threads but those of the backend
- *   threads, which take no signals.
+ *   A batch may be taken by any thread, one at a time, unless RINGO_SETUP_ONE_THREAD binds it to
+ * the one that opened it; ringo_batch_cancel may be called by another one while it runs. The core
+ * keeps no globals, and starts no threads but those of the backend threads, which take no signals.
  *
  * Ownership
  *   what an op names                       whose, and until when
@@ -361,6 +361,8 @@ enum {
 	RINGO_SETUP_COOP_TASKRUN = 1 << 3,  /* a loop's ring is as a batch's: no DEFER_TASKRUN */
 	RINGO_SETUP_NO_SQARRAY = 1 << 4,    /* submission without the array of indices (6.6) */
 	RINGO_SETUP_NO_IOWAIT = 1 << 5,     /* sleeping does not count as waiting for I/O (6.15) */
+	RINGO_SETUP_ONE_THREAD = 1 << 6,    /* the thread that opens a batch makes all calls but
+					     * ringo_batch_cancel: its ring is as a loop's */
 };
 
 /* Restricts a ring for good: other ops are -EACCES, and the kernel refuses their requests whoever
@@ -550,6 +552,9 @@ int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint
 
 /* Ends a window, so that another thread may take the batch. -EBUSY: ops are in flight. */
 int ringo_batch_settle(struct ringo_batch *batch);
+
+/* How often it has entered the kernel with its ring; 0 without one. By the thread that uses it. */
+uint64_t ringo_batch_entries(const struct ringo_batch *batch);
 
 /* Any thread. Ends the run or window in progress, or else the next cancellable one. */
 void ringo_batch_cancel(struct ringo_batch *batch);

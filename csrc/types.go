@@ -180,6 +180,7 @@ const (
 	SetupCoopTaskrun  = 1 << 3
 	SetupNoSQArray    = 1 << 4
 	SetupNoIOWait     = 1 << 5
+	SetupOneThread    = 1 << 6
 )
 
 // Stats is struct ringo_stats.

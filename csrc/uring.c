@@ -6,7 +6,7 @@
  *
  * A loop's ring belongs to its thread (SINGLE_ISSUER | DEFER_TASKRUN: completions are worked off
  * when that thread enters the kernel). A batch's ring is taken by any thread, so it is neither,
- * nor is its descriptor registered, which is per thread.
+ * nor is its descriptor registered, which is per thread; unless it is bound to one.
  */
 #include <liburing.h>
 
@@ -333,6 +333,7 @@ static int uring_open(struct ring *ring, const struct ringo_options *options, bo
 
 	if (uring == NULL)
 		return -ENOMEM;
+	shared = shared && !(options->setup & RINGO_SETUP_ONE_THREAD);
 	ret = init_queues(uring, options, shared);
 	if (ret != 0) {
 		free(uring);
@@ -432,7 +433,7 @@ static bool poller_needs_nothing(struct uring *uring, uint32_t wait_count, uint3
 enum { LONG_WAIT_SECONDS = 3600 };
 
 /* One io_uring_enter(2) that submits and waits; how many requests it took, or -errno. */
-static int enter(const struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
+static int enter(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
 	struct uring *uring = ring->backend_state;
 	unsigned int submit = flush(uring);
@@ -454,6 +455,7 @@ static int enter(const struct ring *ring, uint32_t wait_count, int64_t timeout_n
 	} else if (wait_count > 0 && timeout_ns >= 0) {
 		arg.timespec = (uintptr_t)&timeout;
 	}
+	ring->entries++;
 	return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count, flags,
 			       (sigset_t *)&arg, sizeof(arg));
 }

@@ -14,6 +14,8 @@ static const struct {
 	{"no_iowait", RINGO_SETUP_NO_IOWAIT, 0},
 	{"no_sqarray, no_iowait", RINGO_SETUP_NO_SQARRAY | RINGO_SETUP_NO_IOWAIT, 0},
 	{"sqpoll, no_sqarray", RINGO_SETUP_SQPOLL | RINGO_SETUP_NO_SQARRAY, 1},
+	{"one_thread", RINGO_SETUP_ONE_THREAD, 0},
+	{"one_thread, sqpoll", RINGO_SETUP_ONE_THREAD | RINGO_SETUP_SQPOLL, 1},
 };
 
 /* Whether this kernel knows it. */

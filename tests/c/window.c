@@ -70,6 +70,24 @@ static void slide(struct ringo_batch *batch, int file, uint32_t depth, uint32_t 
 	}
 }
 
+/* One entry starts an op, and brings its end where it ends at once. */
+static void test_counts_entries(void **state)
+{
+	struct ringo_batch *batch = start_batch(4);
+	struct ringo_completion completion;
+	const struct ringo_op nop = OP(.code = RINGO_NOP);
+	uint64_t entries = chosen_backend() != RINGO_BACKEND_THREADS;
+
+	(void)state;
+	assert_int_equal(ringo_batch_entries(batch), 0);
+	for (uint64_t i = 1; i <= 10; i++) {
+		assert_int_equal(ringo_batch_step(batch, &nop, 1, 1, -1, &completion), 1);
+		assert_int_equal(ringo_batch_entries(batch), i * entries);
+	}
+	assert_int_equal(ringo_batch_settle(batch), 0);
+	ringo_batch_close(batch);
+}
+
 static void test_slides(void **state)
 {
 	int file = make_file(SEED, 0, SIZE);
@@ -248,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slides),
+		cmocka_unit_test(test_counts_entries),
 		cmocka_unit_test(test_refuses_more_than_its_depth),
 		cmocka_unit_test(test_bad_ops_end_like_others),
 		cmocka_unit_test(test_waits_no_longer_than_told),

@@ -10,7 +10,7 @@ type Batch struct{ window *Window }
 // NewBatch opens a batch that has at most depth (1 to 32768) operations in flight at once. Close
 // it. Safe for concurrent use.
 func (e *Engine) NewBatch(depth int) (*Batch, error) {
-	w, err := e.windows.open(e, depth)
+	w, err := e.windows.open(e, depth, &windowSetup{})
 	if err != nil {
 		return nil, err
 	}

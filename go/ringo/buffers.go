@@ -111,9 +111,11 @@ func (b *Buffers) free() {
 
 // A registration is what of the pool one ring knows.
 type registration struct {
-	places int     // of the ring's table, 0 for a ring without one
-	base   uintptr // of the pool's memory
-	slabs  int     // those below are registered
+	places int      // of the ring's table for the pool's slabs, 0 for none
+	base   uintptr  // of the pool's memory
+	slabs  int      // those below are registered
+	given  [][]byte // memory of WindowBuffers
+	first  int      // its first place, behind those for slabs
 }
 
 // register makes the ring know the slabs that came since; nothing may be in flight on it.
@@ -123,17 +125,12 @@ func (r *registration) register(e *Engine, ring *csrc.Batch) {
 	if r.slabs >= slabs || memory == nil {
 		return
 	}
-	c := e.chunks.take()
-	defer e.chunks.give(c)
-	vectors := unsafe.Slice((*syscall.Iovec)(unsafe.Pointer(&c.memory[0])), slabs-r.slabs)
+	vectors := make([]syscall.Iovec, slabs-r.slabs)
 	for i := range vectors {
 		slab := memory[(r.slabs+i)*slabBytes:][:slabBytes]
 		vectors[i] = syscall.Iovec{Base: &slab[0], Len: uint64(len(slab))}
 	}
-	ops := [1]csrc.Op{{Code: csrc.BuffersUpdate, Address: addressOf(c.memory), Length: uint64(len(vectors)), Offset: int64(r.slabs)}}
-	var results [2]csrc.Completion
-	n, err := ring.Step(ops[:], 1, -1, results[:])
-	if err != nil || n != 1 || results[0].Result != int64(len(vectors)) {
+	if updateTable(ring, csrc.BuffersUpdate, r.slabs, vectors) != nil {
 		r.places = r.slabs // no more of them
 		return
 	}
@@ -145,5 +142,13 @@ func (r *registration) use(request *csrc.Op) {
 	if place := (uintptr(request.Address) - r.base) / slabBytes; r.slabs > 0 && place < uintptr(r.slabs) {
 		request.Flags |= csrc.FixedBuffer
 		request.FD2 = int32(place)
+		return
+	}
+	for i, memory := range r.given {
+		if at := request.Address - addressOf(memory); at < uint64(len(memory)) && request.Length <= uint64(len(memory))-at {
+			request.Flags |= csrc.FixedBuffer
+			request.FD2 = int32(r.first + i)
+			return
+		}
 	}
 }

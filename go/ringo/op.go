@@ -21,6 +21,11 @@ const (
 	// OpWrite writes Data to File at Offset, as [File.WriteAt] does.
 	OpWrite
 
+	// OpReadv and OpWritev are OpRead and OpWrite with several pieces of memory, Vectors, at most 1024
+	// of them, one behind the other in the file (preadv(2), pwritev(2)).
+	OpReadv
+	OpWritev
+
 	// OpSync and OpDatasync are [File.Sync] and [File.Datasync]. They cover what has ended before
 	// they begin: link them to the writes they are for.
 	OpSync
@@ -46,11 +51,16 @@ type Op struct {
 	// having run if this one fails, which a short read or write does as well.
 	Link bool
 
-	// Flags are RWF_ flags of preadv2(2) for OpRead and OpWrite, such as RWF_DSYNC.
+	// Flags are RWF_ flags of preadv2(2) for reads and writes, such as RWF_DSYNC.
 	Flags uint32
+
+	// Async gives the operation to a worker thread of the kernel at once, without trying on this
+	// thread whether it has to wait (IOSQE_ASYNC). Without a ring it changes nothing.
+	Async bool
 
 	File    *File
 	Data    []byte
+	Vectors [][]byte // of OpReadv and OpWritev, instead of Data
 	Offset  int64
 	Name    string // of OpRename and OpRemove
 	NewName string // of OpRename
@@ -69,10 +79,28 @@ type Op struct {
 }
 
 // names of the calls, as in the errors of package os
-var opNames = [opKinds]string{OpRead: "read", OpWrite: "write", OpSync: "sync", OpDatasync: "datasync",
+var opNames = [opKinds]string{OpRead: "read", OpWrite: "write", OpReadv: "read", OpWritev: "write", OpSync: "sync", OpDatasync: "datasync",
 	OpRename: "rename", OpRemove: "remove", OpNop: "nop"}
 
 func (op *Op) usesFile() bool { return op.Kind <= OpDatasync }
+
+func (op *Op) moves() bool { return op.Kind <= OpWritev } // data
+
+func (op *Op) writes() bool { return op.Kind == OpWrite || op.Kind == OpWritev }
+
+// size is how many bytes a read or write is for.
+func (op *Op) size() int {
+	if op.Kind <= OpWrite {
+		return len(op.Data)
+	}
+	size := 0
+	for _, b := range op.Vectors {
+		size += len(b)
+	}
+	return size
+}
+
+const vectorsMax = 1024 // IOV_MAX
 
 // refusal says why an op cannot be started at all.
 func (op *Op) refusal() error {
@@ -83,41 +111,43 @@ func (op *Op) refusal() error {
 		return nil
 	case op.File == nil:
 		return pathError(opNames[op.Kind], "", os.ErrInvalid)
-	case op.Kind > OpWrite:
+	case !op.moves():
 		return nil
+	case op.Kind > OpWrite && len(op.Vectors) > vectorsMax:
+		return pathError(opNames[op.Kind], op.File.Name(), syscall.EINVAL)
 	case !op.File.ringable:
 		// Pipes and the like: the ring would ignore the offset.
 		return pathError(opNames[op.Kind], op.File.Name(), syscall.ESPIPE)
 	case op.Offset < 0:
 		return pathError(opNames[op.Kind]+"at", op.File.Name(), errNegativeOffset)
-	case op.Kind == OpWrite:
+	case op.writes():
 		return op.File.noWriteAt
 	}
 	return nil
 }
 
-// request fills in what the core does for op, but for names.
+var opCodes = [opKinds]csrc.Code{OpRead: csrc.Read, OpWrite: csrc.Write, OpReadv: csrc.Readv, OpWritev: csrc.Writev,
+	OpSync: csrc.Fsync, OpDatasync: csrc.Fsync, OpRename: csrc.Renameat, OpRemove: csrc.Unlinkat, OpNop: csrc.Nop}
+
+// request fills in what the core does for op, but for names and vectors.
 func (op *Op) request(r *csrc.Op) {
-	*r = csrc.Op{}
+	*r = csrc.Op{Code: opCodes[op.Kind]}
+	if op.Async {
+		r.Flags = csrc.Async
+	}
 	switch op.Kind {
 	case OpRead, OpWrite:
-		r.Code = csrc.Read
-		if op.Kind == OpWrite {
-			r.Code = csrc.Write
-		}
 		r.FD, r.Argument = op.File.fd, op.Flags
 		r.Address, r.Length, r.Offset = addressOf(op.Data), uint64(len(op.Data)), op.Offset
+	case OpReadv, OpWritev:
+		r.FD, r.Argument, r.Offset = op.File.fd, op.Flags, op.Offset
 	case OpSync, OpDatasync:
-		r.Code, r.FD = csrc.Fsync, op.File.fd
+		r.FD = op.File.fd
 		if op.Kind == OpDatasync {
 			r.Argument = 1
 		}
-	case OpRename:
-		r.Code, r.FD, r.FD2 = csrc.Renameat, atCWD, atCWD
-	case OpRemove:
-		r.Code, r.FD = csrc.Unlinkat, atCWD
-	default:
-		r.Code = csrc.Nop
+	case OpRename, OpRemove:
+		r.FD, r.FD2 = atCWD, atCWD
 	}
 }
 
@@ -128,13 +158,13 @@ func (op *Op) conclude(c *csrc.Completion) {
 		op.fail(c)
 		return
 	}
-	if op.Kind > OpWrite {
+	if !op.moves() {
 		return
 	}
 	op.N = int(c.Result)
 	switch {
-	case op.N == len(op.Data):
-	case op.Kind == OpRead:
+	case op.N == op.size():
+	case !op.writes():
 		op.Err = io.EOF
 	default:
 		op.Err = pathError("write", op.File.Name(), io.ErrShortWrite)
@@ -149,7 +179,7 @@ func (op *Op) fail(c *csrc.Completion) {
 	switch {
 	case op.Kind == OpRename:
 		op.Err = &os.LinkError{Op: "rename", Old: op.Name, New: op.NewName, Err: err}
-	case op.Kind <= OpWrite:
+	case op.moves():
 		op.Err = op.File.explain(opNames[op.Kind], op.Data, op.Offset, err)
 	case op.usesFile():
 		op.Err = pathError(opNames[op.Kind], op.File.Name(), err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/ringo-io/ringo/csrc"
 )
@@ -44,11 +45,16 @@ type Window struct {
 	fixed     registration
 	registers bool // its ring was opened with a table for buffers
 
+	places     map[*File]int32 // in the table of registered files
+	registered runtime.Pinner  // memory of WindowBuffers
+	oneThread  bool            // locked to its thread until Close
+
 	inFlight int   // submitted and not yet in ended
 	started  int   // of those, what the ring has
 	chain    int32 // the flight that the next Submit is linked to, or one of the two below
 	timed    int   // flights with a deadline
 	locked   bool  // to the thread; then the engine has a hold as well
+	yields   yields
 
 	ctx       context.Context
 	stop      func() bool   // of the watch on ctx
@@ -62,7 +68,8 @@ type Window struct {
 type flight struct {
 	op       *Op
 	pin      *pin
-	chunk    *chunk // holds names
+	pins     []*pin // of OpReadv and OpWritev
+	chunk    *chunk // holds names, or where the pieces of memory are
 	deadline time.Time
 	follower int32 // the flight linked to this one, or -1
 	next     int32 // on the free list
@@ -81,10 +88,24 @@ const tagCancel = 1 << 63
 // NewWindow opens a window of at most depth (1 to 32768) operations in flight. When ctx ends, what
 // is in flight is cancelled and ends with the cause; later operations are refused with it. Close
 // it. Safe for concurrent use.
-func (e *Engine) NewWindow(ctx context.Context, depth int) (*Window, error) {
-	w, err := e.windows.open(e, depth)
+func (e *Engine) NewWindow(ctx context.Context, depth int, options ...WindowOption) (*Window, error) {
+	var setup windowSetup
+	for _, o := range options {
+		o(&setup)
+	}
+	if setup.oneThread {
+		runtime.LockOSThread()
+	}
+	w, err := e.windows.open(e, depth, &setup)
 	if err != nil {
+		if setup.oneThread {
+			runtime.UnlockOSThread()
+		}
 		return nil, err
+	}
+	w.oneThread = setup.oneThread
+	if err := setup.register(w); err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
 	w.watch(ctx)
 	return w, nil
@@ -137,6 +158,10 @@ func (w *Window) why() error {
 
 // Depth is the most that can be in flight.
 func (w *Window) Depth() int { return w.depth }
+
+// Entries is how often the window has entered the kernel, by io_uring_enter(2), to start operations
+// and to wait for them; 0 where there is no ring.
+func (w *Window) Entries() uint64 { return w.ring.Entries() }
 
 // InFlight is how many operations were submitted and not yet returned by Wait.
 func (w *Window) InFlight() int { return w.inFlight }
@@ -244,16 +269,22 @@ func (w *Window) start(index int32) {
 	request := &w.queue[len(w.queue)-1]
 	op.request(request)
 	request.UserData = uint64(index)
-	if op.Kind <= OpWrite {
+	switch op.Kind {
+	case OpRead, OpWrite:
 		f.pin = w.pins.hold(op.Data)
 		w.fixed.use(request)
-	} else if op.Kind == OpRename || op.Kind == OpRemove {
+	case OpReadv, OpWritev:
+		w.putVectors(f, request)
+	case OpRename, OpRemove:
 		if err := w.putNames(f, request); err != nil {
 			w.queue = w.queue[:len(w.queue)-1]
 			op.failAs(err)
 			w.end(index)
 			return
 		}
+	}
+	if place, registered := w.places[op.File]; registered && op.usesFile() {
+		request.FD, request.Flags = place, request.Flags|csrc.FixedFile
 	}
 	if op.Timeout > 0 {
 		f.deadline = time.Now().Add(op.Timeout)
@@ -262,19 +293,34 @@ func (w *Window) start(index int32) {
 	w.started++
 }
 
+// putVectors writes down, where the kernel may read it and the core may change it, which pieces of
+// memory an op is for.
+func (w *Window) putVectors(f *flight, request *csrc.Op) {
+	f.chunk = w.engine.chunks.take()
+	vectors := unsafe.Slice((*syscall.Iovec)(unsafe.Pointer(&f.chunk.memory[0])), len(f.op.Vectors))
+	for i, b := range f.op.Vectors {
+		vectors[i] = syscall.Iovec{}
+		if len(b) > 0 {
+			f.pins = append(f.pins, w.pins.hold(b))
+			vectors[i] = syscall.Iovec{Base: &b[0], Len: uint64(len(b))}
+		}
+	}
+	request.Address, request.Length = addressOf(f.chunk.memory), uint64(len(vectors))
+}
+
 // putNames copies names to where the kernel may read them.
 func (w *Window) putNames(f *flight, request *csrc.Op) error {
 	f.chunk = w.engine.chunks.take()
 	path := f.chunk.memory[:pathSize:pathSize]
 	if _, err := putPath(path, f.op.Name); err != nil {
-		w.dropNames(f)
+		w.dropChunk(f)
 		return err
 	}
 	request.Address = addressOf(path)
 	if f.op.Kind == OpRename {
 		path = f.chunk.memory[pathSize:][:pathSize:pathSize]
 		if _, err := putPath(path, f.op.NewName); err != nil {
-			w.dropNames(f)
+			w.dropChunk(f)
 			return err
 		}
 		request.Address2 = addressOf(path)
@@ -282,7 +328,7 @@ func (w *Window) putNames(f *flight, request *csrc.Op) error {
 	return nil
 }
 
-func (w *Window) dropNames(f *flight) {
+func (w *Window) dropChunk(f *flight) {
 	if f.chunk != nil {
 		w.engine.chunks.give(f.chunk)
 		f.chunk = nil
@@ -336,7 +382,11 @@ func (w *Window) complete(c *csrc.Completion) {
 	}
 	w.pins.give(f.pin)
 	f.pin = nil
-	w.dropNames(f)
+	for _, p := range f.pins {
+		w.pins.give(p)
+	}
+	f.pins = f.pins[:0]
+	w.dropChunk(f)
 	if op.usesFile() {
 		op.File.end()
 	}
@@ -371,6 +421,9 @@ func (w *Window) wait(n int, d time.Duration) ([]*Op, error) {
 		if d > 0 {
 			d = max(0, time.Until(giveUp))
 		}
+	}
+	if w.locked && w.yields.due() {
+		runtime.Gosched()
 	}
 	w.inFlight -= len(w.ended)
 	ended := w.ended
@@ -429,6 +482,12 @@ func (w *Window) Close() error {
 	err := w.drain()
 	w.unwatch()
 	w.engine.windows.discard(w)
+	if w.broken == nil {
+		w.registered.Unpin()
+	}
+	if w.oneThread {
+		runtime.UnlockOSThread()
+	}
 	return err
 }
 

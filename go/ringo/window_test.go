@@ -69,8 +69,14 @@ func TestWindowSlides(t *testing.T) {
 }
 
 func slide(t *testing.T, w *Window, f *File, want []byte, least int) {
-	const total, size = 2000, 100
-	memory := make([]byte, w.Depth()*size)
+	slideIn(t, w, f, want, least, make([]byte, w.Depth()*slideSize))
+}
+
+const slideSize = 100
+
+// slideIn reads into memory.
+func slideIn(t *testing.T, w *Window, f *File, want []byte, least int, memory []byte) {
+	const total, size = 2000, slideSize
 	var idle []*Op
 	for i := range w.Depth() {
 		idle = append(idle, &Op{File: f, Data: memory[i*size : (i+1)*size]})
@@ -539,10 +545,16 @@ func TestWindowAllocatesNothing(t *testing.T) {
 	w := openWindow(t, e, 64)
 	defer w.Close()
 	memory := make([]byte, 64*512)
-	ops := make([]Op, 64)
+	ops, pieces := make([]Op, 64), make([][]byte, 128)
+	for i := range pieces {
+		pieces[i] = memory[i*256:][:256]
+	}
 	allocated := testing.AllocsPerRun(100, func() {
 		for i := range ops {
 			ops[i] = Op{File: f, Data: memory[i*512 : (i+1)*512], Offset: int64(i * 512), Timeout: time.Hour}
+			if i%2 == 1 {
+				ops[i].Kind, ops[i].Vectors = OpReadv, pieces[2*i:][:2]
+			}
 			if err := w.Submit(&ops[i]); err != nil {
 				t.Fatal(err)
 			}

@@ -26,8 +26,8 @@ func (p *windowPool) init(c *config) {
 		BoundedWorkers: c.ring.BoundedWorkers, UnboundedWorkers: c.ring.UnboundedWorkers}
 }
 
-// open lends a new window.
-func (p *windowPool) open(e *Engine, depth int) (*Window, error) {
+// open lends a new window, whose tables are yet to be filled.
+func (p *windowPool) open(e *Engine, depth int, setup *windowSetup) (*Window, error) {
 	if depth < 1 || depth > 32768 {
 		return nil, fmt.Errorf("ringo: a window of depth %d: must be from 1 to 32768", depth)
 	}
@@ -39,12 +39,14 @@ func (p *windowPool) open(e *Engine, depth int) (*Window, error) {
 	if e.leases() {
 		options.Buffers = slabsMax
 	}
+	places := int(options.Buffers)
+	setup.apply(&options)
 	ring, err := openBatch(&options)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	w := newWindow(e, ring, depth)
-	w.fixed.places, w.registers = int(options.Buffers), options.Buffers > 0
+	w.fixed.places, w.registers = places, places > 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lent[w] = struct{}{}
@@ -56,7 +58,7 @@ func (p *windowPool) take(e *Engine) (*Window, error) {
 	if w := p.takeIdle(e.leases()); w != nil {
 		return w, nil
 	}
-	return p.open(e, pooledDepth)
+	return p.open(e, pooledDepth, &windowSetup{})
 }
 
 // takeIdle takes the last window that was given back. One from before the first lease of a buffer

@@ -121,7 +121,8 @@ struct slot {
 	} memory;
 	char temporary[48];   /* WRITEFILE: name of the temporary file */
 	uint32_t header_sent; /* SENDFILE */
-	int64_t cached_until; /* SENDFILE: up to here the file was found in the page cache */
+	int64_t asked_until; /* SENDFILE: up to here it is known whether the page cache has the file
+			      */
 };
 
 struct ring;

@@ -77,7 +77,7 @@ const struct op_row op_rows[RINGO_CODE_COUNT] = {
 		.also = BIT(KERNEL_OPENAT2) | BIT(KERNEL_WRITE) | BIT(KERNEL_FSYNC) | BIT(KERNEL_CLOSE) | BIT(KERNEL_UNLINKAT),
 		.start = writefile_start, .advance = writefile_advance},
 	[RINGO_SENDFILE] = {"sendfile", "5.7", KERNEL_SPLICE, .unlinkable = true, .flags = CHAIN | RINGO_FD2_NONBLOCK,
-		.also = BIT(KERNEL_PIPE) | BIT(KERNEL_READ) | BIT(KERNEL_SEND),
+		.also = BIT(KERNEL_PIPE) | BIT(KERNEL_READ) | BIT(KERNEL_SEND) | BIT(KERNEL_SEND_ZC),
 		.start = sendfile_start, .advance = sendfile_advance},
 	[RINGO_READV] = {"readv", "5.1", KERNEL_READV, .flags = FILE_ORDER | RINGO_FIXED_BUFFER, .also = BIT(KERNEL_READV_FIXED),
 		.start = vector_start, .advance = vector_advance, .plain_try = plain_transfer_try, .plain_wait = plain_transfer},

@@ -263,11 +263,13 @@ enum {
 /* `argument` of SENDFILE: the strategy, and what follows. */
 enum {
 	RINGO_SENDFILE_AUTO =
-		0, /* cached data by sendfile(2), the rest of a body that is not by SPLICE */
+		0, /* chunks that are cached by sendfile(2), those that are not by SPLICE */
 	RINGO_SENDFILE_SPLICE = 1, /* file -> pipe -> socket, both hops on the ring */
 	RINGO_SENDFILE_COPY = 2,   /* ring reads into a buffer, sends from it */
 	RINGO_SENDFILE_SYSCALL =
 		3, /* sendfile(2) whatever the page cache holds: may wait for the disk */
+	RINGO_SENDFILE_ZEROCOPY =
+		4, /* as COPY, but by SEND_ZC; -EOPNOTSUPP where the kernel lacks that */
 	RINGO_SENDFILE_MASK = 15,
 	RINGO_SENDFILE_MORE =
 		1 << 4, /* more will be sent after this: do not push the last packet */
@@ -388,7 +390,7 @@ struct ringo_stats {
 	uint64_t starved;         /* times a receive found no provided buffer */
 	uint64_t backoffs;        /* times accepting paused for want of descriptors or memory */
 	uint64_t sendfile_calls;  /* SENDFILE chunks that went by sendfile(2) */
-	uint64_t sendfile_misses; /* SENDFILE bodies handed to SPLICE because data was not cached */
+	uint64_t sendfile_misses; /* SENDFILE chunks spliced because they were not cached */
 	uint64_t longest_turn_ns; /* the longest time between two kernel entries */
 	uint64_t in_flight;       /* ops not yet ended: goes up and down */
 	uint64_t ops[RINGO_CODE_COUNT]; /* ops ended, by code */

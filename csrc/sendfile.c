@@ -7,8 +7,9 @@
  *   SYSCALL  nonblocking sendfile(2) on the loop's thread
  *   SPLICE   file -> pipe -> socket, both hops on the ring
  *   COPY     ring reads into a buffer, sends from it
- *   AUTO     SYSCALL for chunks whose two ends are in the page cache; at the first that is not,
- *            SPLICE for the rest of the op: io-wq takes the wait for the disk
+ *   ZEROCOPY the same, but the kernel sends the buffer's pages and does not copy them
+ *   AUTO     SYSCALL for chunks whose two ends are in the page cache, SPLICE for those that are
+ *            not: io-wq takes the wait for the disk, and readahead has brought the next meanwhile
  *
  * One hop is in flight at a time and hops are never linked: a short splice would break the link.
  * A pipe is drained before it is filled again, so only the socket's side can be refused; the
@@ -32,11 +33,13 @@ enum sendfile_phase {
 	SENDING_HEADER,
 	CALLING, /* sendfile(2) on this thread; a hop of it is a poll for room in the socket */
 	OPENING_PIPE,
-	FILLING,  /* file -> pipe, or file -> buffer */
-	DRAINING, /* pipe -> socket, or buffer -> socket */
+	FILLING,   /* file -> pipe, or file -> buffer */
+	DRAINING,  /* pipe -> socket, or buffer -> socket */
+	NOTIFYING, /* ZEROCOPY: sent, and the buffer is still the kernel's */
 };
 
-/* COPY's buffer, and what a splice asks of a pipe: more than a pipe holds is cut short. */
+/* COPY's and ZEROCOPY's buffer, and what a splice asks of a pipe: more than a pipe holds is cut
+ * short. */
 #define CHUNK_SIZE (64u << 10)
 #define IDLE_TRANSFERS_MAX 32
 
@@ -45,9 +48,10 @@ enum sendfile_phase {
 struct transfer {
 	struct transfer *next;
 	int32_t pipe[2];       /* -1 until opened */
-	unsigned char *buffer; /* NULL but for COPY */
+	unsigned char *buffer; /* NULL but for COPY and ZEROCOPY */
 	uint32_t filled;       /* bytes in the pipe or buffer that the socket has not taken */
 	uint32_t drained;      /* of the buffer */
+	int32_t sent;          /* while NOTIFYING: what the send had as its result */
 };
 
 /* Transfers. */
@@ -117,6 +121,13 @@ static uint32_t strategy_of(const struct slot *slot)
 	return slot->op.argument & RINGO_SENDFILE_MASK;
 }
 
+/* Through a buffer, not through a pipe. */
+static bool is_buffered(const struct slot *slot)
+{
+	return strategy_of(slot) == RINGO_SENDFILE_COPY ||
+	       strategy_of(slot) == RINGO_SENDFILE_ZEROCOPY;
+}
+
 static uint64_t left_of(const struct slot *slot)
 {
 	return slot->op.length - (uint64_t)slot->done;
@@ -137,11 +148,14 @@ static enum step submit_fill(struct ring *ring, struct slot *slot)
 {
 	struct transfer *transfer = slot->transfer;
 	uint32_t most = ring->turn_budget < CHUNK_SIZE ? ring->turn_budget : CHUNK_SIZE;
-	uint32_t chunk = left_of(slot) < most ? (uint32_t)left_of(slot) : most;
 	uint64_t where = (uint64_t)(slot->op.offset + slot->done);
+	uint64_t left = strategy_of(slot) == RINGO_SENDFILE_AUTO
+				? (uint64_t)slot->asked_until - where
+				: left_of(slot);
+	uint32_t chunk = left < most ? (uint32_t)left : most;
 
 	slot->phase = FILLING;
-	if (strategy_of(slot) == RINGO_SENDFILE_COPY)
+	if (is_buffered(slot))
 		slot->hop = (struct hop){.opcode = KERNEL_READ,
 					 .fd = slot->op.fd,
 					 .addr = (uintptr_t)transfer->buffer,
@@ -164,13 +178,14 @@ static enum step submit_drain(struct slot *slot)
 	bool more = more_follows(slot, transfer->filled);
 
 	slot->phase = DRAINING;
-	if (strategy_of(slot) == RINGO_SENDFILE_COPY)
-		slot->hop =
-			(struct hop){.opcode = KERNEL_SEND,
-				     .fd = slot->op.fd2,
-				     .addr = (uintptr_t)transfer->buffer + transfer->drained,
-				     .len = transfer->filled,
-				     .op_flags = MSG_NOSIGNAL | (more ? (uint32_t)MSG_MORE : 0)};
+	if (is_buffered(slot))
+		slot->hop = (struct hop){
+			.opcode = strategy_of(slot) == RINGO_SENDFILE_COPY ? KERNEL_SEND
+									   : KERNEL_SEND_ZC,
+			.fd = slot->op.fd2,
+			.addr = (uintptr_t)transfer->buffer + transfer->drained,
+			.len = transfer->filled,
+			.op_flags = MSG_NOSIGNAL | (more ? (uint32_t)MSG_MORE : 0)};
 	else
 		slot->hop = (struct hop){.opcode = KERNEL_SPLICE,
 					 .fd = slot->op.fd2,
@@ -202,13 +217,14 @@ static enum step open_pipe(struct ring *ring, struct slot *slot)
 /* The strategies that move the file through something of ours. */
 static enum step start_through(struct ring *ring, struct slot *slot)
 {
-	bool copies = strategy_of(slot) == RINGO_SENDFILE_COPY;
-	struct transfer *transfer = transfer_take(copies ? &ring->idle_buffers : &ring->idle_pipes);
+	bool buffered = is_buffered(slot);
+	struct transfer *transfer =
+		transfer_take(buffered ? &ring->idle_buffers : &ring->idle_pipes);
 
 	if (transfer == NULL)
 		return finish(ring, slot, -ENOMEM);
 	slot->transfer = transfer;
-	if (!copies)
+	if (!buffered)
 		return transfer->pipe[0] < 0 ? open_pipe(ring, slot) : submit_fill(ring, slot);
 	if (transfer->buffer == NULL)
 		transfer->buffer = memory_map(CHUNK_SIZE);
@@ -224,11 +240,9 @@ static bool is_cached(struct slot *slot, uint64_t chunk)
 	char byte;
 	struct iovec one = {.iov_base = &byte, .iov_len = 1};
 
-	if (preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) != 1 ||
-	    preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) != 1)
-		return false;
-	slot->cached_until = last + 1;
-	return true;
+	slot->asked_until = last + 1;
+	return preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) == 1 &&
+	       preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) == 1;
 }
 
 static enum step wait_for_room(struct slot *slot)
@@ -238,13 +252,10 @@ static enum step wait_for_room(struct slot *slot)
 	return STEP_SUBMIT;
 }
 
-/* The rest by ring splices: the disk's time is io-wq's. */
-static enum step miss(struct ring *ring, struct slot *slot)
+/* From now on by another strategy. */
+static void set_strategy(struct slot *slot, uint32_t strategy)
 {
-	count_up(&ring->stats.sendfile_misses, 1);
-	slot->op.argument =
-		(slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) | RINGO_SENDFILE_SPLICE;
-	return start_through(ring, slot);
+	slot->op.argument = (slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) | strategy;
 }
 
 static enum step call_sendfile(struct ring *ring, struct slot *slot)
@@ -255,10 +266,12 @@ static enum step call_sendfile(struct ring *ring, struct slot *slot)
 
 	slot->phase = CALLING;
 	if (strategy_of(slot) == RINGO_SENDFILE_AUTO) {
-		if (where >= slot->cached_until && !is_cached(slot, chunk))
-			return miss(ring, slot);
-		if (chunk > (uint64_t)(slot->cached_until - where))
-			chunk = (uint64_t)(slot->cached_until - where);
+		if (where >= slot->asked_until && !is_cached(slot, chunk)) {
+			count_up(&ring->stats.sendfile_misses, 1);
+			return start_through(ring, slot);
+		}
+		if (chunk > (uint64_t)(slot->asked_until - where))
+			chunk = (uint64_t)(slot->asked_until - where);
 	}
 	do
 		sent = sendfile(slot->op.fd2, slot->op.fd, &where, chunk);
@@ -281,7 +294,10 @@ static enum step start_body(struct ring *ring, struct slot *slot)
 	if (strategy != RINGO_SENDFILE_AUTO && strategy != RINGO_SENDFILE_SYSCALL)
 		return start_through(ring, slot);
 	/* Unlike the ring, sendfile(2) to a peer that is gone raises SIGPIPE. */
-	return ring->sigpipe_harmless ? call_sendfile(ring, slot) : miss(ring, slot);
+	if (ring->sigpipe_harmless)
+		return call_sendfile(ring, slot);
+	set_strategy(slot, RINGO_SENDFILE_SPLICE);
+	return start_through(ring, slot);
 }
 
 /* Headers are small: nearly always the socket takes one at once, and the call that does it here
@@ -331,13 +347,15 @@ enum step sendfile_start(struct ring *ring, struct slot *slot)
 	int ret = check_nonblocking(op);
 
 	slot->header_sent = 0;
-	slot->cached_until = 0;
+	slot->asked_until = 0;
 	if (ret != 0)
 		return step_done(slot, ret);
 	if (op->offset < 0 || op->length > INT64_MAX ||
 	    op->length > (uint64_t)(INT64_MAX - op->offset) || op->argument2 > INT32_MAX ||
-	    strategy_of(slot) > RINGO_SENDFILE_SYSCALL)
+	    strategy_of(slot) > RINGO_SENDFILE_ZEROCOPY)
 		return step_done(slot, -EINVAL);
+	if (strategy_of(slot) == RINGO_SENDFILE_ZEROCOPY && !ring_supports(ring, KERNEL_SEND_ZC))
+		return step_done(slot, -EOPNOTSUPP);
 	return op->argument2 > 0 ? send_header(ring, slot) : start_body(ring, slot);
 }
 
@@ -363,13 +381,52 @@ static enum step advance_drain(struct ring *ring, struct slot *slot, uint32_t se
 	if (transfer->filled > 0)
 		return submit_drain(slot);
 	transfer->drained = 0;
-	return left_of(slot) == 0 ? finish(ring, slot, 0) : submit_fill(ring, slot);
+	if (left_of(slot) == 0)
+		return finish(ring, slot, 0);
+	if (strategy_of(slot) != RINGO_SENDFILE_AUTO ||
+	    slot->op.offset + slot->done < slot->asked_until)
+		return submit_fill(ring, slot);
+	transfer_release(ring, slot);
+	return slot->cancelled ? finish(ring, slot, -ECANCELED) : call_sendfile(ring, slot);
+}
+
+/* The buffer is ours again. What the socket refused is tried again; one that cannot send without a
+ * copy (of AF_UNIX) is sent copies from now on. */
+static enum step advance_notified(struct ring *ring, struct slot *slot, int32_t result)
+{
+	slot->phase = DRAINING;
+	if (result >= 0)
+		return advance_drain(ring, slot, (uint32_t)result);
+	if (slot->cancelled)
+		return finish(ring, slot, -ECANCELED);
+	switch (result) {
+	case -EAGAIN:
+		slot->polling = true;
+		return STEP_SUBMIT;
+	case -EINTR:
+		return STEP_SUBMIT;
+	case -EOPNOTSUPP:
+		slot->op.argument =
+			(slot->op.argument & ~(uint32_t)RINGO_SENDFILE_MASK) | RINGO_SENDFILE_COPY;
+		return submit_drain(slot);
+	default:
+		return finish(ring, slot, result);
+	}
 }
 
 enum step sendfile_advance(struct ring *ring, struct slot *slot, int32_t result, bool more,
 			   int32_t buffer)
 {
-	(void)more, (void)buffer;
+	(void)buffer;
+	if (more) { /* the first of SEND_ZC's two results */
+		slot->phase = NOTIFYING;
+		slot->transfer->sent = result;
+		return STEP_DONE;
+	}
+	if (slot->phase == NOTIFYING)
+		return advance_notified(ring, slot, slot->transfer->sent);
+	if (result == -EOPNOTSUPP && slot->hop.opcode == KERNEL_SEND_ZC)
+		return advance_notified(ring, slot, result);
 	if (result >= 0 && slot->phase == SENDING_HEADER)
 		return advance_header(ring, slot, result);
 	if (result < 0)

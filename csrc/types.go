@@ -79,11 +79,12 @@ const (
 
 // Argument of SendFile.
 const (
-	SendfileAuto    = 0
-	SendfileSplice  = 1
-	SendfileCopy    = 2
-	SendfileSyscall = 3
-	SendfileMore    = 1 << 4
+	SendfileAuto     = 0
+	SendfileSplice   = 1
+	SendfileCopy     = 2
+	SendfileSyscall  = 3
+	SendfileZeroCopy = 4
+	SendfileMore     = 1 << 4
 )
 
 // Flags of a completion.

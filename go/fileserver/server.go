@@ -29,7 +29,7 @@ type Server struct {
 	Fallback    http.Handler
 	FallbackFor func(method, path string) bool
 
-	// Sendfile is how large bodies go to the socket.
+	// Sendfile is how large bodies go to the socket. SendfileZeroCopy needs an engine on rings.
 	Sendfile ringo.SendfileStrategy
 	// RingOnly sends every request to the kernel by the ring, one that is done at once by a
 	// plain system call as well. It is slower, and shows what the ring can do.
@@ -75,6 +75,11 @@ const (
 // Serve answers connections from ln until ctx ends and the answers in progress are sent, or
 // DrainTimeout is over; it closes ln. It may be called for several listeners at the same time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if s.Sendfile == ringo.SendfileZeroCopy && s.Engine.Backend() != "uring" {
+		ln.Close()
+		return fmt.Errorf("fileserver: SendfileZeroCopy needs an engine on rings, and this one is on %s: %w",
+			s.Engine.Backend(), errors.ErrUnsupported)
+	}
 	root, err := s.open()
 	if err != nil {
 		ln.Close()
@@ -102,7 +107,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			shared.fallback.end((<-stopped).Add(drain))
 		}()
 	}
-	return s.Engine.Serve(ctx, ln, ringo.PerConn(shared.accept), ringo.MaxConns(s.MaxConns), ringo.DrainTimeout(drain))
+	options := []ringo.ServeOption{ringo.MaxConns(s.MaxConns), ringo.DrainTimeout(drain)}
+	if s.RingOnly {
+		options = append(options, ringo.SendByRing())
+	}
+	return s.Engine.Serve(ctx, ln, ringo.PerConn(shared.accept), options...)
 }
 
 // Check reports what would keep Serve from serving, without serving.

@@ -235,12 +235,47 @@ func ways(t *testing.T, test func(t *testing.T, server *Server)) {
 		"syscall":   {Sendfile: ringo.SendfileSyscall},
 		"splice":    {Sendfile: ringo.SendfileSplice},
 		"copy":      {Sendfile: ringo.SendfileCopy},
+		"zerocopy":  {Sendfile: ringo.SendfileZeroCopy},
 		"ring only": {Sendfile: ringo.SendfileSplice, RingOnly: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if server.Sendfile == ringo.SendfileZeroCopy && !hasRings(t) {
+				t.Skip("not without rings: TestZeroCopyNeedsRings")
+			}
 			server.Root = rootWith(t)
 			test(t, &server)
 		})
+	}
+}
+
+// hasRings reports whether an engine is on rings here.
+func hasRings(t *testing.T) bool {
+	t.Helper()
+	engine, err := ringo.New(ringo.WithLoops(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	return engine.Backend() == "uring"
+}
+
+// TestZeroCopyNeedsRings: Serve says so at once, and not each answer.
+func TestZeroCopyNeedsRings(t *testing.T) {
+	engine, err := ringo.New(append(EngineOptions(1, 10), ringo.WithBackend("threads"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := Server{Root: t.TempDir(), Engine: engine, Sendfile: ringo.SendfileZeroCopy}
+	if err := server.Serve(t.Context(), ln); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Serve on threads: %v", err)
+	}
+	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		t.Error("the listener is still open")
 	}
 }
 

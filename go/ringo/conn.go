@@ -39,6 +39,7 @@ type Conn struct {
 	sendFailed error  // nothing more can be sent
 	out        *chunk // of Out
 	message    *chunk // of the SENDMSG in flight
+	sentIn     uint64 // the turn in which sendsNow was tried last
 	stirred    bool   // on the loop's list of those who may have something to send
 	finishing  bool   // to be closed when all is sent
 	shutting   bool   // to be shut down when all is sent

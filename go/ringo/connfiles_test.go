@@ -54,10 +54,19 @@ func fileReply(t *testing.T, name string, how SendfileStrategy) func(*Conn) Hand
 	}
 }
 
+// strategiesOf are the strategies that the engine has.
+func strategiesOf(e *Engine) []SendfileStrategy {
+	strategies := []SendfileStrategy{SendfileAuto, SendfileSplice, SendfileCopy, SendfileSyscall}
+	if e.Backend() == "uring" {
+		strategies = append(strategies, SendfileZeroCopy)
+	}
+	return strategies
+}
+
 // TestConnFiles sends files by each strategy.
 func TestConnFiles(t *testing.T) {
 	e := open(t, WithLoops(2), WithReceiveBuffers(4, 1024))
-	for how, strategy := range []SendfileStrategy{SendfileAuto, SendfileSplice, SendfileCopy, SendfileSyscall} {
+	for how, strategy := range strategiesOf(e) {
 		for _, size := range []int{0, 1, 4095, 65536, 65537, 5 << 20} {
 			data := randomBytes(size)
 			s := serve(t, e, nil, fileReply(t, writeTemp(t, data), strategy))
@@ -121,7 +130,7 @@ func TestConnFilePeerGone(t *testing.T) {
 	e := open(t, WithLoops(1), WithReceiveBuffers(4, 1024))
 	data := randomBytes(4 << 20)
 	name := writeTemp(t, data)
-	for _, how := range []SendfileStrategy{SendfileAuto, SendfileSplice, SendfileCopy, SendfileSyscall} {
+	for _, how := range strategiesOf(e) {
 		reply := fileReply(t, name, how)
 		s := serve(t, e, nil, func(c *Conn) Handler {
 			h := reply(c).(*script)

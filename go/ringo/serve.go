@@ -27,6 +27,10 @@ func MaxConns(n int) ServeOption { return func(s *service) { s.maxConns = n } }
 // at all.
 func DrainTimeout(d time.Duration) ServeOption { return func(s *service) { s.drainTimeout = d } }
 
+// SendByRing makes connections send by operations of the ring alone, one that a plain system call would
+// have done at once as well.
+func SendByRing() ServeOption { return func(s *service) { s.sendByRing = true } }
+
 // Serve accepts connections from ln on all loops; h is told what happens to them ([PerConn] gives
 // each a handler of its own). It returns when ctx has ended and all connections are closed or
 // detached: they get Drain first, and are closed after the drain timeout. ln is closed by Serve.
@@ -68,6 +72,7 @@ type service struct {
 	handler      Handler
 	maxConns     int
 	drainTimeout time.Duration
+	sendByRing   bool
 	fd           int
 	ports        []*port
 	live         atomic.Int64  // ports that accept, and connections

@@ -77,6 +77,14 @@ static inline bool has_uring(void)
 	return features.uring_error == 0;
 }
 
+/* How many strategies of SENDFILE there are, from 0: the last one needs a ring. */
+static inline uint32_t strategy_count(void)
+{
+	bool rings = chosen_backend() != RINGO_BACKEND_THREADS && has_uring();
+
+	return rings ? RINGO_SENDFILE_ZEROCOPY + 1 : RINGO_SENDFILE_ZEROCOPY;
+}
+
 /* Exit code 77: nothing of this program can be tested here. */
 static inline void skip_program(const char *why)
 {

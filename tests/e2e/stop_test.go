@@ -169,6 +169,7 @@ func TestServeRefuses(t *testing.T) {
 		{"serve --listen=127.0.0.1:0 --access-log=" + directory + "/no/log " + directory, 1, "access log"},
 		{"serve --listen=systemd " + directory, 1, "no sockets were passed"},
 		{"serve --sendfile=fast " + directory, 2, "--sendfile"},
+		{"serve --sendfile=zerocopy --backend=threads " + directory, 1, "needs a ring"},
 		{"serve --cache=on " + directory, 2, "--cache"},
 		{"serve --drain-timeout=soon " + directory, 2, "drain-timeout"},
 		{"serve --backend=fast " + directory, 2, "--backend"},

@@ -77,7 +77,7 @@ BACKEND=threads mutant 'a cancelled chain goes on' chain.c chains \
 mutant 'a child that forks off shares the ring' uring.c fork \
 	's/ret = io_uring_ring_dontfork\(&uring->ring\);/ret = 0;/'
 mutant 'sendfile waits for the disk' sendfile.c sendfile \
-	's/(static bool is_cached\(struct slot \*slot, uint64_t chunk\)\n\{)/$1\n\tif (chunk > 0)\n\t\treturn slot->cached_until = slot->op.offset + slot->done + (off_t)chunk, true;/'
+	's/(static bool is_cached\(struct slot \*slot, uint64_t chunk\)\n\{)/$1\n\tif (chunk > 0)\n\t\treturn slot->asked_until = slot->op.offset + slot->done + (off_t)chunk, true;/'
 mutant 'a chain split by a full queue' chain.c chains \
 	's/if \(ring->backend->room\(ring\) < length_of\(ring, head\) \|\| !chain_can_push\(ring, head\)\)/if (!ring_can_queue(ring) || !chain_can_push(ring, head))/; s/(\/\* Gives a chain to the backend as one;)/static bool ring_can_queue(const struct ring *ring)\n{\n\treturn ring->backend->room(ring) > 0;\n}\n\n$1/; s/assert\(ret == 0\);/if (ret != 0)\n\t\t\treturn true;/'
 mutant 'a submit takes only some' uring.c soak \

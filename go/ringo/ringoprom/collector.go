@@ -52,7 +52,7 @@ var counters = []struct {
 	{"starved_receives_total", "Times a receive found no buffer.", func(s *ringo.Stats) uint64 { return s.Starved }},
 	{"accept_backoffs_total", "Times accepting paused for want of descriptors or memory.", func(s *ringo.Stats) uint64 { return s.Backoffs }},
 	{"sendfile_calls_total", "Chunks sent by sendfile(2).", func(s *ringo.Stats) uint64 { return s.SendfileCalls }},
-	{"sendfile_misses_total", "Bodies handed to splices because they were not cached.", func(s *ringo.Stats) uint64 { return s.SendfileMisses }},
+	{"sendfile_misses_total", "Chunks of files spliced because they were not cached.", func(s *ringo.Stats) uint64 { return s.SendfileMisses }},
 	{"slow_deliveries_total", "Deliveries whose callbacks took too long.", func(s *ringo.Stats) uint64 { return s.Slow }},
 }
 

@@ -74,7 +74,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&s.DrainTimeout, "drain-timeout", 10*time.Second,
 		"how long answers in progress may take once stopped")
 	flags.Var(&choice[ringo.SendfileStrategy]{&s.Sendfile, strategies}, "sendfile",
-		"how large files are sent: auto, sendfile, splice, read")
+		"how large files are sent: auto, sendfile, splice, read, zerocopy")
 	flags.IntVar(&s.TurnBudget, "turn-budget", 256<<10,
 		"bytes of a large file that one connection is sent before the others have their turn")
 	s.Cache = "auto"
@@ -107,6 +107,7 @@ var strategies = map[string]ringo.SendfileStrategy{
 	"sendfile": ringo.SendfileSyscall,
 	"splice":   ringo.SendfileSplice,
 	"read":     ringo.SendfileCopy,
+	"zerocopy": ringo.SendfileZeroCopy,
 }
 
 // The values of --sandbox.

@@ -110,19 +110,34 @@ func (u *supervisor) close() {
 
 // settleBackend finds out which backend it will be, and says so where it is not the best: a worker cannot read why.
 func (s *Settings) settleBackend() error {
-	if s.Backend == "threads" {
-		return nil
-	}
 	features, err := ringo.Probe()
 	if err != nil {
 		return err
 	}
-	if s.Backend == "uring" && features.Why != "" {
+	switch {
+	case s.Backend == "uring" && features.Why != "":
 		return errors.New(features.Why)
+	case s.Backend == "auto":
+		s.Backend = features.Backend
+		if features.Why != "" {
+			fmt.Fprintf(os.Stderr, "ringo: using threads: %v\n", features.Why)
+		}
 	}
-	s.Backend = features.Backend
-	if features.Why != "" {
-		fmt.Fprintf(os.Stderr, "ringo: using threads: %v\n", features.Why)
+	return s.checkStrategy(features)
+}
+
+// checkStrategy refuses a way to send files that cannot be had here.
+func (s *Settings) checkStrategy(features ringo.Features) error {
+	if s.Sendfile != ringo.SendfileZeroCopy {
+		return nil
+	}
+	if s.Backend == "threads" {
+		return errors.New("--sendfile=zerocopy needs a ring, and the backend is threads; use --sendfile=read")
+	}
+	for _, op := range features.Ops {
+		if op.Name == "send_zc" && !op.Supported {
+			return fmt.Errorf("--sendfile=zerocopy needs %s, which this kernel lacks (Linux %s has it); use --sendfile=read", op.Name, op.Kernel)
+		}
 	}
 	return nil
 }

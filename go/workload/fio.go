@@ -19,18 +19,15 @@ import (
 // files. The first clone does it; its entry stands for all.
 func (c *clone) runFio() {
 	if c.index > 0 {
-		c.finished = true
+		c.endFio(&stats.Job{})
 		return
 	}
 	c.phase.enter()
 	c.state.Store(c.letter())
 	started := time.Now()
 	result, cpu, err := c.askFio()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.finished = true
 	if err != nil {
-		c.error, c.reason = 1, err.Error()
+		c.endFio(&stats.Job{Error: 1, Failure: err.Error()})
 		c.options.log("%s: %v", c.job.Name, err)
 		return
 	}
@@ -40,11 +37,16 @@ func (c *clone) runFio() {
 	}
 	entry.Elapsed = time.Since(started)
 	entry.Measured.CPU, entry.Measured.CPUIOs = cpu, entry.IOs()
+	c.endFio(entry)
+}
+
+// endFio takes over what fio did.
+func (c *clone) endFio(entry *stats.Job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats = *entry
-	c.usage = entry.Usage
-	c.error = entry.Error
+	c.finished = true
+	c.stats, c.usage = *entry, entry.Usage
+	c.error, c.reason = entry.Error, entry.Failure
 }
 
 // askFio runs fio on the job, and gives what it printed and the CPU time of all its threads.

@@ -17,10 +17,7 @@ import (
 var notForTheRunner = map[string]string{
 	"Job.Source": "for messages", "Setting.Source": "for messages", "Position.Line": "for messages", "Job.NewGroup": "it is in Group",
 	"Job.OpenFiles":     "equal to NumFiles, or the job was refused",
-	"EngineOptions.Fio": "FioArgs has it", "EngineOptions.FixedBuffers": "fio's alone", "EngineOptions.RegisterFiles": "fio's alone",
-	"EngineOptions.SQPoll": "fio's alone", "EngineOptions.SQPollCPU": "fio's alone", "EngineOptions.HiPri": "fio's alone",
-	"EngineOptions.NonVectored": "always so, or fio's alone", "EngineOptions.ForceAsync": "fio's alone",
-	"EngineOptions.NoWait": "fio's alone", "EngineOptions.Uncached": "fio's alone", "EngineOptions.UserspaceReap": "fio's alone",
+	"EngineOptions.Fio": "FioArgs has it",
 }
 
 // TestEveryFieldOfAJobIsLookedAt keeps an option from being parsed and then forgotten.

@@ -186,6 +186,12 @@ func (r *recorder) describe(io *engine.IO, errno syscall.Errno) string {
 	switch {
 	case errno == syscall.EINVAL && r.clone.job.Direct:
 		text += ": direct=1 needs offsets and sizes in whole blocks of the device"
+	case errno == syscall.EOPNOTSUPP && r.clone.job.Engine.HiPri:
+		text += ": hipri=1 needs direct=1, and a file system and device that poll"
+	case errno == syscall.EOPNOTSUPP && r.clone.job.Engine.Uncached:
+		text += ": uncached=1 needs Linux 6.14 and a file system that can"
+	case errno == syscall.EAGAIN && r.clone.job.Engine.NoWait:
+		text += ": it would have waited, and nowait=1 forbids that"
 	case errno == syscall.ENODATA:
 		text = fmt.Sprintf("read at offset %d of %s: the file ends there", io.Offset, path)
 	}

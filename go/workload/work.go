@@ -40,7 +40,7 @@ func (c *clone) newWork() (*work, error) {
 		return nil, err
 	}
 	w.arena = arena
-	setup := engine.Setup{Depth: depth, Buffers: buffers, Auto: c.job.Depth.Auto}
+	setup := engine.Setup{Depth: depth, Buffers: buffers, Memory: arena, Auto: c.job.Depth.Auto}
 	var files []*os.File
 	for _, t := range c.files {
 		if t.file != nil {
@@ -73,7 +73,7 @@ func (w *work) open(setup engine.Setup, files []*os.File) (err error) {
 		}
 		return w.openQueue(engine.OpenNull(setup), setup, true)
 	case jobfile.EngineLibaio:
-		q, err := engine.OpenLibaio(setup)
+		q, err := engine.OpenLibaio(setup, engine.Aio{UserspaceReap: c.job.Engine.UserspaceReap, Flags: c.transferFlags()})
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,10 @@ func (w *work) openRingo(files []*os.File, setup engine.Setup) error {
 	if err != nil {
 		return err
 	}
-	q, err := engine.OpenRingo(on, files, setup)
+	o := &c.job.Engine
+	q, err := engine.OpenRingo(on, files, setup, engine.Ring{FixedBuffers: o.FixedBuffers, RegisterFiles: o.RegisterFiles,
+		SQPoll: o.SQPoll || o.SQPollCPU >= 0, SQPollCPU: o.SQPollCPU, IOPoll: o.HiPri,
+		Vectored: !o.NonVectored && !o.FixedBuffers, ForceAsync: o.ForceAsync, Flags: c.transferFlags()})
 	if err != nil {
 		return err
 	}
@@ -130,6 +133,17 @@ func (w *work) openRingo(files []*os.File, setup engine.Setup) error {
 		c.mu.Unlock()
 	}
 	return w.openQueue(q, setup, on.Backend() == "uring")
+}
+
+// transferFlags are the RWF_* of reads and writes.
+func (c *clone) transferFlags() (flags uint32) {
+	if c.job.Engine.NoWait {
+		flags |= unix.RWF_NOWAIT
+	}
+	if c.job.Engine.Uncached && !c.job.Direct {
+		flags |= unix.RWF_DONTCACHE
+	}
+	return flags
 }
 
 func (w *work) openQueue(q engine.Queue, setup engine.Setup, ownThread bool) error {

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ringo-io/ringo/go/ringo"
 	"github.com/ringo-io/ringo/go/workload/jobfile"
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
@@ -181,6 +183,61 @@ func TestEnginesDoTheSame(t *testing.T) {
 			}
 			checkCounts(t, engine+" at depth "+depth, &result.Jobs[0])
 		}
+	}
+}
+
+// A ring set up or used in another way moves the same bytes; the engine counts its system calls.
+func TestRingOptions(t *testing.T) {
+	onRing := onRing(t)
+	for _, options := range []string{"", "--fixedbufs", "--registerfiles", "--sqthread_poll", "--sqthread_poll_cpu=0", "--nonvectored=0",
+		"--force_async=3", "--nowait=0", "--fixedbufs --registerfiles --sqthread_poll --force_async=1", "--fixedbufs --nonvectored=0",
+		"--batch=auto --fixedbufs"} {
+		name := t.TempDir() + "/file"
+		line := words("--name=x --rw=randrw --bsrange=4k-16k --size=512k --iodepth=8 --ioengine=io_uring --verify=crc32c --nrfiles=1 "+options,
+			"--filename="+name)
+		j := &runJobs(t, line...).Jobs[0]
+		checkCounts(t, options, j)
+		if known := j.Measured.Syscalls > 0; known != onRing {
+			t.Errorf("%s: %f system calls per I/O", options, j.Measured.Syscalls)
+		}
+	}
+}
+
+// onRing says whether engine io_uring has a ring here.
+func onRing(t testing.TB) bool {
+	t.Helper()
+	e, err := ringo.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	return e.Backend() == "uring"
+}
+
+// What the kernel, the file system or the device may refuse ends well, or with the reason.
+func TestRefusedTransfers(t *testing.T) {
+	for options, reason := range map[string]string{
+		"--ioengine=io_uring --hipri --direct=1":   "hipri=1 needs",
+		"--ioengine=io_uring --uncached=1":         "uncached=1 needs",
+		"--ioengine=io_uring --nowait=1":           "nowait=1 forbids",
+		"--ioengine=libaio --nowait=1 --iodepth=4": "nowait=1 forbids",
+	} {
+		j := tryJobs(t, words("--name=x --rw=randread --bs=4k --size=1m "+options, "--filename="+file(t, 1<<20))...).Jobs[0]
+		switch {
+		case j.Error == 0 && j.Flows[0].Bytes == 1<<20:
+		case j.Error == int(syscall.EINVAL) && strings.Contains(options, "direct=1"): // No O_DIRECT here.
+		case !strings.Contains(j.Failure, reason):
+			t.Errorf("%s: error %d, %q", options, j.Error, j.Failure)
+		}
+	}
+}
+
+// Completions taken from memory are as good as those that the kernel hands over.
+func TestUserspaceReap(t *testing.T) {
+	for _, more := range []string{"", " --iodepth_batch_complete_min=0", " --iodepth_batch_complete_min=0 --iodepth_batch_complete_max=8"} {
+		j := &runJobs(t, words("--name=x --rw=randrw --bs=4k --size=512k --iodepth=8 --ioengine=libaio --userspace_reap --verify=md5"+more,
+			"--filename="+t.TempDir()+"/file")...).Jobs[0]
+		checkCounts(t, more, j)
 	}
 }
 

@@ -70,12 +70,6 @@ var refusalProbes = []probe{
 	{text: "[job]\nsize=1m\nioengine=fio:posixaio\n", differs: "ringo's own"},
 	{text: "[job]\nsize=1m\nioengine=ringo\nbatch=auto\n", differs: "ringo's own"},
 	{text: "[job]\nsize=1m\nioengine=io_uring\nnonvectored=5\n", differs: "it is -1, 0 or 1"},
-	{text: "[job]\nsize=1m\nfixedbufs\nioengine=io_uring\n", differs: onlyFio},
-	{text: "[job]\nsize=1m\nioengine=io_uring\nhipri\n", differs: onlyFio},
-	{text: "[job]\nsize=1m\nioengine=libaio\nuserspace_reap\n", differs: onlyFio},
-	{text: "[global]\nioengine=io_uring\nfixedbufs\n[job]\nsize=1m\n", differs: onlyFio},
-	{text: "[global]\nioengine=io_uring\nregisterfiles\n[job]\nioengine=io_uring\nsize=1m\n", differs: onlyFio},
-	{text: "[job]\nsize=1m\nioengine=io_uring\nsqthread_poll\nsqthread_poll_cpu=0\n", differs: onlyFio},
 	{text: jobWith("nrfiles=4", "openfiles=2"), differs: "all files are open"},
 	// Grammar.
 	{text: "[job]\nrw = randread\nioengine=null\nsize=64m\n", differs: "blanks around = mean nothing; fio keeps the second"},
@@ -87,6 +81,5 @@ var refusalProbes = []probe{
 
 // Reasons of several probes.
 const (
-	noTrim  = "only reads and writes are supported"
-	onlyFio = "only the installed fio does it, by ioengine=fio:io_uring or fio:libaio"
+	noTrim = "only reads and writes are supported"
 )

@@ -20,9 +20,6 @@ func optionProbes() (probes []probe) {
 			if option.Class == jobfile.Refused && !fioRefusesToo[option.Name] {
 				p.differs = option.Why
 			}
-			if option.OnlyFio && takenFor[setting] {
-				p.differs = onlyFio
-			}
 			if option.Kind == jobfile.Integer && strings.HasSuffix(setting, "=-7") && option.Class != jobfile.Refused && option.Min < 40 {
 				p.differs = "a negative number where it makes no sense; fio takes it for a very large one"
 			}
@@ -32,18 +29,11 @@ func optionProbes() (probes []probe) {
 	return probes
 }
 
-// takenFor are the settings with which fio takes options that ringo's own engines do not have.
-var takenFor = map[string]bool{"fixedbufs": true, "fixedbufs=1": true, "registerfiles": true, "registerfiles=1": true,
-	"sqthread_poll": true, "sqthread_poll=1": true, "sqthread_poll_cpu=0": true, "sqthread_poll_cpu=1": true, "hipri": true,
-	"hipri=1": true, "force_async=7": true, "force_async=2k": true, "force_async=0x20": true, "uncached=1": true,
-	"nowait=1": true, "userspace_reap": true, "userspace_reap=1": true}
-
 // meant are differences about single values: fio takes them, ringo refuses.
 var meant = map[string]string{
 	"zonemode=zbd":           "zoned block devices are not supported",
 	"mem=mmapshared":         "it needs a file behind a colon, and such buffers are not supported",
 	"io_submit_mode=offload": "not supported",
-	"nonvectored=0":          "engine ringo always uses READ and WRITE",
 	"openfiles=7":            "all files are open",
 	"openfiles=2k":           "all files are open",
 	"openfiles=0x20":         "all files are open",

@@ -77,5 +77,6 @@ type Setup struct {
 	Files   []int // descriptors, open until Close
 	Depth   int
 	Buffers [][]byte // one per slot; outside the Go heap, in place until Close
+	Memory  []byte   // where all of them are
 	Auto    bool     // batch as the engine does best: Submit may be put off until Reap
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,22 +15,58 @@ import (
 
 // A Ringo engine keeps I/Os in flight by a window of a ringo engine, on the caller's thread.
 type Ringo struct {
-	window *ringo.Window
-	files  []*ringo.File
-	ops    []ringo.Op // by slot; Tag is the slot
-	slots  []*IO
-	queued int
-	auto   bool
-	ended  []*ringo.Op // that Submit was given, and Reap has not yet given on
+	window  *ringo.Window
+	files   []*ringo.File
+	ops     []ringo.Op // by slot; Tag is the slot
+	slots   []*IO
+	queued  int
+	auto    bool
+	ring    Ring
+	async   int         // I/Os since the last that a worker was given
+	vectors [][1][]byte // by slot
+	ended   []*ringo.Op // that Submit was given, and Reap has not yet given on
+	counted bool        // the window counts its system calls
+	before  uint64      // system calls, before the first I/O
 }
 
-// OpenRingo opens a window on files that stay the caller's.
-func OpenRingo(on *ringo.Engine, files []*os.File, setup Setup) (*Ringo, error) {
-	window, err := on.NewWindow(context.Background(), setup.Depth)
-	if err != nil {
-		return nil, err
+// Ring is how a Ringo engine's ring is set up, and used.
+type Ring struct {
+	FixedBuffers  bool   // the buffers are registered
+	RegisterFiles bool   // so are the files
+	SQPoll        bool   // a thread of the kernel submits
+	SQPollCPU     int    // where; -1: anywhere
+	IOPoll        bool   // completions are polled for
+	Vectored      bool   // READV and WRITEV
+	ForceAsync    int    // every so manieth I/O is a worker's from the start; 0: none
+	Flags         uint32 // RWF_* of reads and writes
+}
+
+// registeredMax is how much memory a ring registers as one.
+const registeredMax = 1 << 30
+
+func (r *Ring) options(files []*ringo.File, setup *Setup) []ringo.WindowOption {
+	options := []ringo.WindowOption{ringo.WindowOneThread()}
+	if r.FixedBuffers {
+		each := len(setup.Memory) / setup.Depth
+		size := max(registeredMax/each, 1) * each
+		options = append(options, ringo.WindowBuffers(slices.Collect(slices.Chunk(setup.Memory, size))...))
 	}
-	r := &Ringo{window: window, auto: setup.Auto, ops: make([]ringo.Op, setup.Depth), slots: make([]*IO, setup.Depth)}
+	if r.RegisterFiles || r.SQPoll {
+		options = append(options, ringo.WindowFiles(files...))
+	}
+	if r.SQPoll {
+		options = append(options, ringo.WindowSQPoll(r.SQPollCPU))
+	}
+	if r.IOPoll {
+		options = append(options, ringo.WindowIOPoll())
+	}
+	return options
+}
+
+// OpenRingo opens a window on files that stay the caller's. All calls are for the goroutine that opens it.
+func OpenRingo(on *ringo.Engine, files []*os.File, setup Setup, ring Ring) (*Ringo, error) {
+	r := &Ringo{auto: setup.Auto, ring: ring, ops: make([]ringo.Op, setup.Depth), slots: make([]*IO, setup.Depth),
+		vectors: make([][1][]byte, setup.Depth), counted: on.Backend() == "uring"}
 	for _, f := range files {
 		own, err := duplicate(f)
 		if err != nil {
@@ -37,6 +74,11 @@ func OpenRingo(on *ringo.Engine, files []*os.File, setup Setup) (*Ringo, error) 
 		}
 		r.files = append(r.files, on.NewFile(own))
 	}
+	window, err := on.NewWindow(context.Background(), setup.Depth, ring.options(r.files, &setup)...)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.window, r.before = window, window.Entries()
 	return r, nil
 }
 
@@ -56,6 +98,7 @@ var ringoOps = [...]ringo.OpKind{Read: ringo.OpRead, Write: ringo.OpWrite, Fsync
 func (r *Ringo) Queue(io *IO) {
 	op := &r.ops[io.Slot]
 	op.Kind, op.File, op.Data, op.Offset, op.Tag = ringoOps[io.Op], r.files[io.File], io.Buffer, io.Offset, uint64(io.Slot)
+	r.adjust(op)
 	r.slots[io.Slot] = io
 	if err := r.window.Submit(op); err != nil {
 		op.N, op.Err = 0, err
@@ -63,6 +106,31 @@ func (r *Ringo) Queue(io *IO) {
 		return
 	}
 	r.queued++
+}
+
+// adjust does to an op what was asked for all of them.
+func (r *Ringo) adjust(op *ringo.Op) {
+	if r.ring.ForceAsync > 0 {
+		r.async++
+		if op.Async = r.async == r.ring.ForceAsync; op.Async {
+			r.async = 0
+		}
+	}
+	if op.Kind > ringo.OpWrite {
+		op.Flags = 0
+		return
+	}
+	op.Flags = r.ring.Flags
+	if r.ring.Vectored {
+		vector := &r.vectors[op.Tag]
+		vector[0] = op.Data
+		op.Vectors, op.Data = vector[:], nil
+		if op.Kind == ringo.OpRead {
+			op.Kind = ringo.OpReadv
+		} else {
+			op.Kind = ringo.OpWritev
+		}
+	}
 }
 
 // Submit starts what was queued, by one system call; or, in automatic batching, leaves that to Reap, where it
@@ -114,12 +182,15 @@ func resultOf(op *ringo.Op) int {
 	return -int(syscall.EIO)
 }
 
-// Calls is not known: the window does not count how often it enters the kernel.
-func (r *Ringo) Calls() (uint64, bool) { return 0, false }
+// Calls is how often the window entered the kernel; not known where there is no ring.
+func (r *Ringo) Calls() (uint64, bool) { return r.window.Entries() - r.before, r.counted }
 
 // Close ends the window and gives the duplicates back.
 func (r *Ringo) Close() error {
-	err := r.window.Close()
+	var err error
+	if r.window != nil {
+		err = r.window.Close()
+	}
 	for _, f := range r.files {
 		err = errors.Join(err, f.Close())
 	}

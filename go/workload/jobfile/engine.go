@@ -98,9 +98,6 @@ func storeSQPollCPU(d *draft, v value) error {
 }
 
 func storeNonVectored(d *draft, v value) error {
-	if v.numbers[0] == 0 && d.Engine.Engine != EngineFio {
-		return errors.New("engine ringo always uses READ and WRITE; fio:io_uring can do it")
-	}
 	d.Engine.NonVectored = v.numbers[0] != 0
 	return nil
 }

@@ -68,7 +68,6 @@ func TestMessages(t *testing.T) {
 		{"-", "[global]\nrate=1m\n[a]\nsize=1m\nrate_min=2m\n", "(stdin):5: [a] rate_min=2m: is higher than rate: 2097152 > 1048576"},
 		{"-", "[a]\nsize=1m\nzonesize=1m\n", "(stdin):3: [a] zonesize=1m: zones need zonemode=strided"},
 		{"-", "[a]\nsize=1m\nzonemode=strided\n", "(stdin):3: [a] zonemode=strided: zonemode=strided needs zonesize"},
-		{"-", "[a]\nsize=1m\nioengine=ringo\nhipri\n", "(stdin):4: [a] hipri: refused: engine ringo does not have this option; fio:io_uring has it"},
 		{"-", "[a]\nsize=1m\nwait_for=b\n", "(stdin):1: [a] wait_for=b: no job of this name stands before"},
 		{"-", "[a]\nsize=1m\ndirectory=/nowhere\n", "(stdin):3: [a] directory=/nowhere: /nowhere is not a directory"},
 		{"--readonly -", "[a]\nsize=1m\nrw=write\n", "(stdin):3: [a] rw=write: the job writes, and --readonly forbids it"},

@@ -56,7 +56,6 @@ type Option struct {
 	Why          string   // of Inert: why it changes nothing; of Refused: why it is refused
 	Engines      []Engine // the engines it belongs to; nil: all
 	Ours         bool     // fio does not know it
-	OnlyFio      bool     // it is for fio:ENGINE; ringo's own engines of this kind do not have it
 
 	order int // as fio: higher ones of a section are applied first
 	store func(*draft, value) error

@@ -3,7 +3,6 @@
 package jobfile
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -21,7 +20,7 @@ func (b *builder) finish(d *draft) {
 	b.finishVerify(d)
 	b.finishBuffers(d)
 	b.finishRandom(d)
-	b.finishEngine(d)
+	b.noteEngine(d)
 	d.finishReports()
 }
 
@@ -227,23 +226,8 @@ func (b *builder) finishRandom(d *draft) {
 	d.RandRepeat = d.RandRepeat || d.allRepeat || d.given["randseed"]
 }
 
-func (b *builder) finishEngine(d *draft) {
+func (b *builder) noteEngine(d *draft) {
 	e := &d.Engine
-	for _, option := range []struct {
-		name  string
-		asked bool
-	}{
-		{"fixedbufs", e.FixedBuffers}, {"registerfiles", e.RegisterFiles}, {"sqthread_poll", e.SQPoll},
-		{"sqthread_poll_cpu", e.SQPollCPU >= 0}, {"hipri", e.HiPri}, {"force_async", e.ForceAsync > 0},
-		{"uncached", e.Uncached}, {"nowait", e.NoWait}, {"userspace_reap", e.UserspaceReap},
-	} {
-		if option.asked && e.Engine != EngineFio {
-			refusal := d.at(option.name)
-			refusal.Err = &reasonError{ErrRefused, fmt.Sprintf("refused: engine %s does not have this option; fio:%s has it",
-				e.Name, e.Engine.fioName())}
-			b.fail(refusal)
-		}
-	}
 	if e.Name != e.Engine.String() && e.Engine != EngineFio && e.Name != "io_uring" {
 		b.notes.add("%s: [%s] ioengine=%s is run as %s", d.at("ioengine").Source, d.Section, e.Name, e.Engine)
 	}

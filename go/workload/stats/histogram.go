@@ -2,6 +2,7 @@ package stats
 
 import (
 	"iter"
+	"math/big"
 	"math/bits"
 )
 
@@ -62,19 +63,37 @@ func (h *Histogram) Total() (total uint64) {
 // at which that share of all samples is reached. Without samples all are 0.
 func (h *Histogram) Percentiles(percents []float64) []uint64 {
 	values := make([]uint64, len(percents))
-	total := float64(h.Total())
+	total := h.Total()
 	if total == 0 {
 		return values
+	}
+	shares := make([]uint64, len(percents))
+	for i, percent := range percents {
+		shares[i] = shareOf(percent, total)
 	}
 	next, seen := 0, uint64(0)
 	for bucket, count := range h {
 		seen += count
-		for next < len(percents) && count > 0 && float64(seen) >= percents[next]/100*total {
+		for next < len(percents) && count > 0 && seen >= shares[next] {
 			values[next] = BucketValue(bucket)
 			next++
 		}
 	}
 	return values
+}
+
+// shareOf is how many samples make so many percent of the total, in fio's arithmetic: 99.9 is not a binary fraction,
+// and where its share of the total comes out even a long double of 64 bits rounds otherwise than a float64.
+func shareOf(percent float64, total uint64) uint64 {
+	longDouble := func() *big.Float { return new(big.Float).SetPrec(64) }
+	share := longDouble().SetFloat64(percent)
+	share.Quo(share, longDouble().SetUint64(100))
+	share.Mul(share, longDouble().SetUint64(total))
+	whole, _ := share.Uint64()
+	if !share.IsInt() {
+		whole++
+	}
+	return whole
 }
 
 // Bins yields the buckets that counted something, by their value, in ascending order.

@@ -30,6 +30,21 @@ func TestBucketsHoldTheirValue(t *testing.T) {
 	}
 }
 
+// The shares are those of a C program with fio's expression, (long double)percent / 100.0 * total.
+func TestSharesAreFios(t *testing.T) {
+	for _, c := range []struct {
+		percent      float64
+		total, share uint64
+	}{
+		{99.95, 10_000, 9_996}, {99.95, 1_000_000, 999_501}, {0.1, 1_000, 2}, {0.1, 3_000, 4}, // a float64 gives one less
+		{99.9, 20_000, 19_981}, {99, 1_000, 990}, {33.3, 3_000, 999}, {50, 7, 4}, {100, 7, 7}, {100, 1, 1}, {5, 7, 1},
+	} {
+		if got := shareOf(c.percent, c.total); got != c.share {
+			t.Errorf("%g %% of %d are %d, not %d", c.percent, c.total, got, c.share)
+		}
+	}
+}
+
 func TestSummaryIsExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var whole, left, right Summary

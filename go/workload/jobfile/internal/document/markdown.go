@@ -84,13 +84,6 @@ func helpOf(o *jobfile.Option) string {
 		help += ": " + strings.Join(o.Values, ", ")
 	}
 	switch {
-	case o.OnlyFio:
-		help += "; only with fio:io_uring"
-		if o.Engines[0] == jobfile.EngineLibaio {
-			help = o.Help + "; only with fio:libaio"
-		} else if len(o.Engines) > 1 {
-			help += " and fio:libaio"
-		}
 	case o.Ours:
 		help += "; ringo's own, with engine ringo"
 	case o.Engines != nil:

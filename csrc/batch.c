@@ -107,10 +107,8 @@ static bool start_next(struct ringo_batch *batch, struct run *run)
 	if (batch->ring.in_use + length > batch->depth)
 		return false;
 	for (; length > 0; length--) {
-		struct ringo_op op = run->ops[run->started];
-
-		op.user_data = run->started++;
-		ring_start(&batch->ring, &op, false);
+		ring_start(&batch->ring, &run->ops[run->started], run->started, false);
+		run->started++;
 	}
 	return true;
 }
@@ -305,7 +303,7 @@ int ringo_batch_step(struct ringo_batch *batch, const struct ringo_op *ops, uint
 		if (ops[i].code == RINGO_CANCEL)
 			ring_cancel(ring, &ops[i]);
 		else
-			ring_start(ring, &ops[i], false);
+			ring_start(ring, &ops[i], ops[i].user_data, false);
 	}
 	/* With nothing to submit and enough ended already the kernel need not be entered. */
 	if (count > 0 || ring->completion_count == 0 || ring->completion_count < wait)

@@ -12,12 +12,10 @@
 
 static int push_cancel(struct ring *ring, const struct slot *slot)
 {
-	const struct hop hop = {
-		.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = slot_token(ring, slot)};
-	uint64_t index = (uint64_t)(slot - ring->slots);
+	const struct hop hop = {.opcode = KERNEL_ASYNC_CANCEL, .fd = -1, .addr = slot->token};
 
-	return ring->backend->push(ring, &hop,
-				   slot->chained ? TOKEN_CHAIN_CANCEL | index : TOKEN_IGNORED);
+	return ring->backend->push(
+		ring, &hop, slot->chained ? TOKEN_CHAIN_CANCEL | slot_index(slot) : TOKEN_IGNORED);
 }
 
 /* In the next turn, once more or for the first time. */
@@ -107,7 +105,7 @@ void ring_stop(struct ring *ring, enum ringo_stop how)
 	for (uint32_t i = 0; i < ring->slot_touched; i++) {
 		struct slot *slot = &ring->slots[i];
 
-		if (slot->state != SLOT_FREE && (ring->cancelling || op_rows[slot->op.code].waits))
+		if (slot->state != SLOT_FREE && (ring->cancelling || slot->row->waits))
 			slot_cancel(ring, slot);
 	}
 }

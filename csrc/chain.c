@@ -78,7 +78,7 @@ static void finish_from(struct ring *ring, struct slot *slot, int64_t result)
 
 static void append(struct ring *ring, struct chain *chain, struct slot *slot)
 {
-	uint32_t index = (uint32_t)(slot - ring->slots);
+	uint32_t index = slot_index(slot);
 
 	slot->chained = true;
 	slot->chain =
@@ -92,7 +92,8 @@ static void append(struct ring *ring, struct chain *chain, struct slot *slot)
 }
 
 /* The next op of a chain, or its first; `error` says that it is refused. */
-void chain_add(struct ring *ring, const struct ringo_op *op, bool own, int error)
+void chain_add(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own,
+	       int error)
 {
 	struct chain *chain = &ring->chains[own];
 	bool first = !chain->open;
@@ -106,9 +107,9 @@ void chain_add(struct ring *ring, const struct ringo_op *op, bool own, int error
 		error = -ECANCELED;
 	chain->last_code = op->code;
 	if (error == 0) {
-		append(ring, chain, slot_take(ring, op, own));
+		append(ring, chain, slot_take(ring, op, user_data, own));
 	} else {
-		ring_refuse(ring, op, own, error);
+		ring_refuse(ring, user_data, own, error);
 		chain->broken = true;
 	}
 	if (!(op->flags & LINK_FLAGS))
@@ -169,7 +170,7 @@ void chain_member_ends(struct ring *ring, struct slot *slot)
 
 static bool is_linkable(const struct ring *ring, const struct slot *slot)
 {
-	const struct op_row *row = &op_rows[slot->op.code];
+	const struct op_row *row = slot->row;
 
 	return !row->unlinkable && !(slot->op.flags & RINGO_MULTISHOT) &&
 	       ring_supports(ring, row->opcode);
@@ -215,7 +216,7 @@ static bool fill_hops(struct ring *ring, struct slot *head)
 
 	for (struct slot *slot = head; slot != NULL; slot = after(ring, slot)) {
 		slot->chain.linked = true;
-		filled &= op_rows[slot->op.code].start(ring, slot) == STEP_SUBMIT;
+		filled &= slot->row->start(ring, slot) == STEP_SUBMIT;
 	}
 	for (struct slot *slot = head; slot != NULL; slot = after(ring, slot))
 		slot->chain.linked = filled;
@@ -265,7 +266,7 @@ bool chain_push(struct ring *ring, struct slot *head)
 		int ret;
 
 		slot->hop.sqe_flags |= slot->sqe_flags;
-		ret = ring->backend->push(ring, &slot->hop, slot_token(ring, slot));
+		ret = ring->backend->push(ring, &slot->hop, slot->token);
 		assert(ret == 0);
 		(void)ret;
 		(void)slot_leave_list(ring, slot);
@@ -288,8 +289,8 @@ void chain_result(struct ring *ring, struct slot *slot, int32_t result, int32_t 
 		done->flags |= RINGO_SKIPPED;
 		finish(ring, done, 0);
 	}
-	if (op_rows[slot->op.code].advance(ring, slot, result == -EINTR ? -ECANCELED : result,
-					   false, buffer) != STEP_DONE)
+	if (slot->row->advance(ring, slot, result == -EINTR ? -ECANCELED : result, false, buffer) !=
+	    STEP_DONE)
 		slot->result = slot->done > 0 ? slot->done : result;
 	if (cut)
 		slot->op.flags &= (uint16_t)~RINGO_SKIP_SUCCESS; /* it has not succeeded */
@@ -313,7 +314,7 @@ void chain_close(struct ring *ring, bool own)
 	chain->open = false;
 	for (struct slot *slot = head; slot != NULL; slot = after(ring, slot)) {
 		slot->chain.assembling = false;
-		cancelled |= ring->draining && op_rows[slot->op.code].waits;
+		cancelled |= ring->draining && slot->row->waits;
 	}
 	if (head == NULL)
 		return;

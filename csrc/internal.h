@@ -19,23 +19,26 @@
 #include "kernel.h"
 #include "ringo.h"
 
+/* Nothing here leaves the library, so the compiler may inline it though it is compiled for one. */
+#pragma GCC visibility push(hidden)
+
 /* The longest transfer one read, write or send does (MAX_RW_COUNT, rounded down). */
 #define HOP_LENGTH_MAX 0x7ffff000u
 
 /* A request to the kernel: the fields of an SQE that ringo uses, under the same names. The order is
- * for the CPU: what is copied to the SQE by one wide load must not have been written by two stores,
- * which would cost a third of a NOP. */
+ * for the CPU: fields that are neighbours in an SQE are none here, or the compiler would copy two
+ * of them by one load, which has to wait for the two stores that have just written them. */
 struct hop {
 	uint8_t opcode;
-	uint8_t sqe_flags;
 	uint16_t ioprio;
 	int32_t fd;
+	uint64_t off; /* or addr2 */
 	uint32_t len;
 	uint32_t op_flags;
 	uint64_t addr;
-	uint64_t off;         /* or addr2 */
 	int32_t splice_fd_in; /* or file_index */
 	uint16_t buffer;      /* buf_index or buf_group */
+	uint8_t sqe_flags;
 	uint64_t addr3;
 };
 
@@ -65,6 +68,13 @@ enum step {
 
 #define NO_SLOT UINT32_MAX
 
+/* Beside the flags of an op: that its code is known and allowed. */
+#define ORDINARY (1u << 16)
+
+/* Functions that few ops need: kept out of the line that most of them run through, which then saves
+ * fewer registers. */
+#define SELDOM __attribute__((noinline, cold))
+
 /* Ops that deliver may give in one call, at most: as many as the reserve has room for. */
 static inline uint32_t outbox_capacity(uint32_t reserve)
 {
@@ -83,38 +93,40 @@ struct chain_place {
 	bool silent;     /* ... and gives no result of this one when it succeeds */
 };
 
-/* What every op touches comes first and fills two cache lines and a half; a turn in the kernel
- * leaves few of them in the CPU's first cache. */
+/* What every op touches comes first and fills three cache lines; a turn in the kernel leaves few of
+ * them in the CPU's first cache. Marks are bits of one word, so that one test asks for several. */
 struct slot {
 	_Alignas(64) struct ringo_op op;
 	struct hop hop;
-	int64_t done;        /* bytes moved so far */
-	int64_t result;      /* set with STEP_DONE */
-	uint64_t began_ns;   /* the ring's now_ns when it was taken in */
-	uint32_t generation; /* of the present use: the high half of the hop's user_data */
-	uint32_t next;       /* on the list of its state */
-	uint32_t previous;   /* PARKED and READY slots can leave their list from the middle */
-	int32_t extra;       /* of the final completion */
-	uint32_t flags;      /* of the final completion */
-	uint8_t state;       /* enum slot_state; written by slot_set_state only */
-	uint8_t phase;       /* of a composite op, an enum of its own file */
-	uint8_t attempts;    /* bounded retries used */
-	uint8_t refusals;    /* times in a row that the kernel ended a hop without running it */
-	bool own;       /* came by deliver: counts against the reserve, else against the depth */
-	bool polling;   /* the hop in the kernel is a poll for what `hop` was refused */
-	bool cancelled; /* asked to end: nothing is issued again except clean-up */
-	bool cleaning;  /* clean-up hops are not cancelled */
-	bool cancel_unsent;        /* the submission queue had no room for its cancel yet */
-	bool bounded;              /* its hop in the kernel counts against bounded_limit */
-	bool chained;              /* `chain` holds */
-	bool unstarted;            /* READY, but its first hop is not filled yet */
-	uint8_t sqe_flags;         /* KERNEL_SQE_* of all its hops */
-	int32_t error;             /* of a composite: what it will end with once cleaned up */
-	int32_t file;              /* descriptor a composite has open, or -1 */
+	const struct op_row *row; /* of op.code */
+	uint64_t token;           /* the hop's user_data: of the present use, see slot.c */
+	uint64_t began_ns;        /* the ring's now_ns when it was taken in */
+	int64_t done;             /* bytes moved so far */
+	int64_t result;           /* set with STEP_DONE */
+	uint32_t flags;           /* of the final completion */
+	int32_t extra;            /* likewise */
+	uint32_t next;            /* on the list of its state */
+	uint32_t previous;        /* PARKED and READY slots can leave their list from the middle */
+	uint8_t phase;            /* of a composite op, an enum of its own file */
+	uint8_t attempts;         /* bounded retries used */
+	uint8_t refusals;  /* times in a row that the kernel ended a hop without running it */
+	uint8_t sqe_flags; /* KERNEL_SQE_* of all its hops */
+	bool own : 1;      /* came by deliver: counts against the reserve, else against the depth */
+	bool polling : 1;  /* the hop in the kernel is a poll for what `hop` was refused */
+	bool cancelled : 1;     /* asked to end: nothing is issued again except clean-up */
+	bool cleaning : 1;      /* clean-up hops are not cancelled */
+	bool cancel_unsent : 1; /* the submission queue had no room for its cancel yet */
+	bool chained : 1;       /* `chain` holds */
+	bool unstarted : 1;     /* READY, but its first hop is not filled yet */
+	bool bounded : 1;       /* its hop in the kernel counts against bounded_limit */
+	uint8_t state;          /* enum slot_state; written by slot_set_state only */
+	struct chain_place chain;
+	/* Of composite ops; their start functions set them. */
+	int32_t error;             /* what it will end with once cleaned up */
+	int32_t file;              /* descriptor it has open, or -1 */
 	int32_t directory;         /* WRITEFILE: parent directory, or -1 */
 	struct transfer *transfer; /* SENDFILE: what a transfer in progress owns */
-	struct chain_place chain;
-	union { /* what the kernel reads or writes while the hop is there */
+	union {                    /* what the kernel reads or writes while the hop is there */
 		struct kernel_timespec timespec;
 		struct kernel_open_how how;
 		int32_t pipe[2];
@@ -229,8 +241,8 @@ struct ring {
 	uint32_t slot_touched; /* slots from here on were never used */
 	uint32_t free_head;
 	uint32_t in_use;
-	uint32_t own_in_use;
 	uint32_t reserve;
+	uint32_t own_in_use;
 	struct slot_list ready;
 	struct slot_list yielded;
 
@@ -259,10 +271,11 @@ struct ring {
 	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
 	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
 	uint64_t allowed;       /* codes, a bit for each */
-	uint32_t min_wait_us;   /* of the next turn: wait for less than asked for after this time */
-	uint64_t entries;       /* io_uring_enter(2) calls */
-	bool unwatched;         /* its backend cannot watch a doorbell */
-	bool reports_all;       /* RINGO_SKIP_SUCCESS does not save the completion */
+	uint32_t ordinary[RINGO_CODE_COUNT]; /* flags of ops that need no questions, ORDINARY */
+	uint32_t min_wait_us; /* of the next turn: wait for less than asked for after this time */
+	uint64_t entries;     /* io_uring_enter(2) calls */
+	bool unwatched;       /* its backend cannot watch a doorbell */
+	bool reports_all;     /* RINGO_SKIP_SUCCESS does not save the completion */
 	struct ringo_stats stats;
 };
 
@@ -282,7 +295,8 @@ void ring_arm_doorbell(struct ring *ring, int fd);
 
 /* chain.c */
 #define LINK_FLAGS (RINGO_LINK | RINGO_HARDLINK)
-void chain_add(struct ring *ring, const struct ringo_op *op, bool own, int error);
+void chain_add(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own,
+	       int error);
 void chain_close(struct ring *ring, bool own);
 bool chain_push(struct ring *ring, struct slot *head);
 bool chain_can_push(const struct ring *ring, const struct slot *head);
@@ -312,25 +326,68 @@ uint32_t policy_wait(const struct policy *policy, uint32_t due);
 void policy_learn(struct policy *policy, uint32_t waited_for, uint32_t due, int64_t slept_ns);
 
 /* slot.c */
-struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own);
-void slot_set_state(struct slot *slot, enum slot_state to);
+struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own);
 void slot_make_ready(struct ring *ring, struct slot *slot);
 bool slot_leave_list(struct ring *ring, struct slot *slot);
 void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer);
 void slot_finish(struct ring *ring, struct slot *slot);
 bool slot_succeeded(const struct slot *slot);
-bool hop_is_bounded(const struct slot *slot);
 short hop_retry_events(const struct slot *slot);
-void ring_refuse(struct ring *ring, const struct ringo_op *op, bool own, int error);
-uint64_t slot_token(const struct ring *ring, const struct slot *slot);
+void ring_prepare_codes(struct ring *ring);
+void ring_refuse(struct ring *ring, uint64_t user_data, bool own, int error);
 struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
-void ring_start(struct ring *ring, const struct ringo_op *op, bool own);
+void ring_start(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own);
 void ring_push_ready(struct ring *ring);
 bool ring_can_push(const struct ring *ring);
 void ring_run_yielded(struct ring *ring);
 bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
+
+/* The table of the comment in slot.c. */
+static inline void slot_set_state(struct slot *slot, enum slot_state to)
+{
+	static const uint8_t from[] = {
+		[SLOT_FREE] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+			      1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
+		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+			       1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
+		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
+				1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
+		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
+		[SLOT_YIELDED] =
+			1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL | 1 << SLOT_YIELDED,
+		[SLOT_CHAINED] = 1 << SLOT_FREE,
+	};
+
+	assert(from[to] >> slot->state & 1);
+	(void)from;
+	slot->state = (uint8_t)to;
+}
+
+static inline uint32_t slot_index(const struct slot *slot)
+{
+	return (uint32_t)slot->token;
+}
+
+/* Hops that end by themselves may never outnumber the completion queue; those that wait for
+ * others are not held back, for they could wait for what is held back. */
+static inline bool hop_is_bounded(const struct slot *slot)
+{
+#define OPCODE(name) (UINT64_C(1) << KERNEL_##name)
+	static const uint64_t always =
+		OPCODE(NOP) | OPCODE(FSYNC) | OPCODE(STATX) | OPCODE(CLOSE) | OPCODE(FALLOCATE) |
+		OPCODE(FADVISE) | OPCODE(FTRUNCATE) | OPCODE(SOCKET) | OPCODE(BIND) |
+		OPCODE(LISTEN) | OPCODE(POLL_REMOVE) | OPCODE(LINK_TIMEOUT) | OPCODE(FILES_UPDATE) |
+		OPCODE(FIXED_FD_INSTALL) | OPCODE(MSG_RING);
+	static const uint64_t at_an_offset = OPCODE(READ) | OPCODE(READV) | OPCODE(READ_FIXED) |
+					     OPCODE(READV_FIXED) | OPCODE(WRITE) | OPCODE(WRITEV) |
+					     OPCODE(WRITE_FIXED) | OPCODE(WRITEV_FIXED);
+#undef OPCODE
+	uint64_t bounded = slot->hop.off == UINT64_MAX ? always : always | at_an_offset;
+
+	return bounded >> slot->hop.opcode & 1 && !slot->polling;
+}
 
 static inline void count_up(uint64_t *counter, uint64_t n)
 {
@@ -451,5 +508,7 @@ enum mailbox_sleep {
 };
 bool mailbox_sleep(struct mailbox *mailbox, enum mailbox_sleep how, uint32_t threshold);
 void mailbox_awake(struct mailbox *mailbox);
+
+#pragma GCC visibility pop
 
 #endif

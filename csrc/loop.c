@@ -195,7 +195,7 @@ static void take_in(struct ringo_loop *loop, const struct ringo_op *op, bool own
 		(void)buffers_return(&loop->ring, op->argument2, op->argument);
 		return;
 	default:
-		ring_start(&loop->ring, op, own);
+		ring_start(&loop->ring, op, op->user_data, own);
 	}
 }
 

@@ -52,7 +52,7 @@ enum step poll_update_start(struct ring *ring, struct slot *slot)
 		return step_done(slot, 0);
 	slot->hop = (struct hop){.opcode = KERNEL_POLL_REMOVE,
 				 .fd = -1,
-				 .addr = slot_token(ring, poll),
+				 .addr = poll->token,
 				 .len = KERNEL_POLL_UPDATE_EVENTS | poll->hop.len,
 				 .op_flags = op->argument};
 	return STEP_SUBMIT;

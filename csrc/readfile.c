@@ -45,6 +45,8 @@ static bool is_whole(const struct slot *slot)
 enum step readfile_start(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
+	slot->error = 0;
+	slot->file = -1;
 	if (slot->op.length > INT64_MAX)
 		return step_done(slot, -EINVAL);
 	slot->memory.how = (struct kernel_open_how){.flags = slot->op.argument | O_CLOEXEC};

@@ -100,6 +100,7 @@ int ring_open(struct ring *ring, const struct ringo_options *options, bool share
 	for (unsigned int opcode = 0; opcode < KERNEL_OPCODE_COUNT; opcode++)
 		ring->supported |= (uint64_t)ring->backend->supports(ring, (uint8_t)opcode)
 				   << opcode;
+	ring_prepare_codes(ring);
 	return 0;
 }
 

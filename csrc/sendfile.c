@@ -346,6 +346,7 @@ enum step sendfile_start(struct ring *ring, struct slot *slot)
 	const struct ringo_op *op = &slot->op;
 	int ret = check_nonblocking(op);
 
+	slot->transfer = NULL;
 	slot->header_sent = 0;
 	slot->asked_until = 0;
 	if (ret != 0)

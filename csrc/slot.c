@@ -32,40 +32,16 @@
 
 enum { REFUSALS_MAX = 100 };
 
-uint64_t slot_token(const struct ring *ring, const struct slot *slot)
-{
-	return (uint64_t)slot->generation << 32 | (uint64_t)(slot - ring->slots);
-}
-
 static bool slot_is_ending(const struct slot *slot)
 {
 	return slot->cancelled && !slot->cleaning;
-}
-
-void slot_set_state(struct slot *slot, enum slot_state to)
-{
-	static const uint8_t allowed[] = {
-		[SLOT_FREE] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-			      1 << SLOT_YIELDED | 1 << SLOT_PARKED | 1 << SLOT_CHAINED,
-		[SLOT_CHAINED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
-		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-			       1 << SLOT_YIELDED | 1 << SLOT_PARKED,
-		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-				1 << SLOT_YIELDED | 1 << SLOT_PARKED,
-		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
-		[SLOT_YIELDED] =
-			1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL | 1 << SLOT_YIELDED,
-	};
-	assert(allowed[slot->state] & 1 << to);
-	(void)allowed;
-	slot->state = (uint8_t)to;
 }
 
 /* Lists of slots by index, oldest first. */
 
 static void list_append(struct ring *ring, struct slot_list *list, struct slot *slot)
 {
-	uint32_t index = (uint32_t)(slot - ring->slots);
+	uint32_t index = slot_index(slot);
 
 	slot->next = NO_SLOT;
 	slot->previous = list->tail;
@@ -128,7 +104,7 @@ static uint8_t sqe_flags_of(uint16_t flags)
 			 (flags & RINGO_FIXED_FILE ? KERNEL_SQE_FIXED_FILE : 0));
 }
 
-struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
+static struct slot *take_free(struct ring *ring)
 {
 	uint32_t index = ring->free_head;
 	struct slot *slot;
@@ -136,29 +112,43 @@ struct slot *slot_take(struct ring *ring, const struct ringo_op *op, bool own)
 	if (index != NO_SLOT) {
 		slot = &ring->slots[index];
 		ring->free_head = slot->next;
-	} else {
-		assert(ring->slot_touched < ring->slot_count);
-		index = ring->slot_touched++;
-		slot = &ring->slots[index];
+		return slot;
 	}
-	slot->generation = (slot->generation + 1) & (UINT32_MAX >> 1); /* see TOKEN_MESSAGE */
-	if (slot->generation == 0)
-		slot->generation = 1;
+	assert(ring->slot_touched < ring->slot_count);
+	index = ring->slot_touched++;
+	slot = &ring->slots[index];
+	slot->token = index;
+	return slot;
+}
+
+/* The same slot's, of the next generation: from 1 to 2^31 - 1 (see TOKEN_MESSAGE), then anew. */
+static uint64_t next_token(uint64_t token)
+{
+	const uint64_t generation = UINT64_C(1) << 32;
+
+	token = (token + generation) & ~TOKEN_MESSAGE;
+	return token < generation ? token + generation : token;
+}
+
+/* `user_data` takes the place of the op's. */
+struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own)
+{
+	struct slot *slot = take_free(ring);
+
+	slot->token = next_token(slot->token);
 	slot->op = *op;
+	slot->op.user_data = user_data;
+	ring->user_data[slot_index(slot)] = user_data;
+	slot->row = &op_rows[op->code];
 	slot->began_ns = ring->now_ns;
 	slot->done = 0;
-	slot->phase = 0;
-	slot->attempts = slot->refusals = 0;
+	slot->flags = 0;
+	slot->extra = 0;
+	slot->phase = slot->attempts = slot->refusals = 0;
+	slot->sqe_flags = sqe_flags_of(op->flags);
 	slot->own = own;
 	slot->polling = slot->cancelled = slot->cleaning = slot->cancel_unsent = false;
-	slot->chained = slot->unstarted = false;
-	slot->sqe_flags = sqe_flags_of(op->flags);
-	slot->extra = 0;
-	slot->flags = 0;
-	slot->error = 0;
-	slot->file = slot->directory = -1;
-	slot->transfer = NULL;
-	ring->user_data[index] = op->user_data;
+	slot->chained = slot->unstarted = slot->bounded = false;
 	ring->in_use++;
 	ring->own_in_use += own;
 	return slot;
@@ -186,56 +176,21 @@ void slot_finish(struct ring *ring, struct slot *slot)
 	if (slot->chained)
 		chain_member_ends(ring, slot);
 	count_up(&ring->stats.ops[slot->op.code], 1);
-	if (!op_rows[slot->op.code].waits)
+	if (!slot->row->waits)
 		histogram_add(&ring->stats.latency_ns, ring->now_ns - slot->began_ns);
 	slot_set_state(slot, SLOT_FREE);
-	ring->cancels_unsent -= slot->cancel_unsent;
-	slot->cancel_unsent = false;
+	if (slot->cancel_unsent) {
+		slot->cancel_unsent = false;
+		ring->cancels_unsent--;
+	}
 	slot->next = ring->free_head;
-	ring->free_head = (uint32_t)(slot - ring->slots);
+	ring->free_head = slot_index(slot);
 	ring->in_use--;
 	ring->own_in_use -= slot->own;
 	ring->ended_posted += !slot->own;
 }
 
 /* Steps. */
-
-/* Hops that end by themselves may never outnumber the completion queue; those that wait for
- * others are not held back, for they could wait for what is held back. */
-bool hop_is_bounded(const struct slot *slot)
-{
-	if (slot->polling)
-		return false;
-	switch (slot->hop.opcode) {
-	case KERNEL_NOP:
-	case KERNEL_FSYNC:
-	case KERNEL_STATX:
-	case KERNEL_CLOSE:
-	case KERNEL_FALLOCATE:
-	case KERNEL_FADVISE:
-	case KERNEL_FTRUNCATE:
-	case KERNEL_SOCKET:
-	case KERNEL_BIND:
-	case KERNEL_LISTEN:
-	case KERNEL_POLL_REMOVE:
-	case KERNEL_LINK_TIMEOUT:
-	case KERNEL_FILES_UPDATE:
-	case KERNEL_FIXED_FD_INSTALL:
-	case KERNEL_MSG_RING:
-		return true;
-	case KERNEL_READ:
-	case KERNEL_READV:
-	case KERNEL_READ_FIXED:
-	case KERNEL_READV_FIXED:
-	case KERNEL_WRITE:
-	case KERNEL_WRITEV:
-	case KERNEL_WRITE_FIXED:
-	case KERNEL_WRITEV_FIXED:
-		return slot->hop.off != UINT64_MAX;
-	default:
-		return false;
-	}
-}
 
 /* What to wait for before the hop that was refused with EAGAIN is tried again; 0: report it. */
 short hop_retry_events(const struct slot *slot)
@@ -269,25 +224,28 @@ short hop_retry_events(const struct slot *slot)
 	}
 }
 
-static int slot_push(struct ring *ring, struct slot *slot)
+/* Instead of the hop that was refused. */
+SELDOM static int push_poll(struct ring *ring, const struct slot *slot)
+{
+	const struct hop poll = {.opcode = KERNEL_POLL_ADD,
+				 .sqe_flags = slot->sqe_flags & KERNEL_SQE_FIXED_FILE,
+				 .fd = slot->hop.fd,
+				 .op_flags = (uint32_t)hop_retry_events(slot)};
+
+	return ring->backend->push(ring, &poll, slot->token);
+}
+
+static inline int slot_push(struct ring *ring, struct slot *slot)
 {
 	bool bounded = hop_is_bounded(slot);
-	struct hop poll;
-	const struct hop *hop = &slot->hop;
 	int ret;
 
 	if (bounded && ring->bounded_in_kernel >= ring->bounded_limit)
 		return -EBUSY;
-	if (slot->polling) {
-		poll = (struct hop){.opcode = KERNEL_POLL_ADD,
-				    .sqe_flags = slot->sqe_flags & KERNEL_SQE_FIXED_FILE,
-				    .fd = hop->fd,
-				    .op_flags = (uint32_t)hop_retry_events(slot)};
-		hop = &poll;
-	} else if (slot->sqe_flags != 0) { /* a store here makes the copy to the SQE wait for it */
+	if (slot->sqe_flags != 0) /* a store here makes the copy to the SQE wait for it */
 		slot->hop.sqe_flags |= slot->sqe_flags;
-	}
-	ret = ring->backend->push(ring, hop, slot_token(ring, slot));
+	ret = slot->polling ? push_poll(ring, slot)
+			    : ring->backend->push(ring, &slot->hop, slot->token);
 	if (ret == 0) {
 		slot_set_state(slot, SLOT_KERNEL);
 		slot->bounded = bounded;
@@ -302,17 +260,19 @@ void slot_make_ready(struct ring *ring, struct slot *slot)
 	list_append(ring, &ring->ready, slot);
 }
 
+static inline void slot_submit(struct ring *ring, struct slot *slot)
+{
+	if (ring->ready.head != NO_SLOT || slot_push(ring, slot) != 0)
+		slot_make_ready(ring, slot);
+}
+
 static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 {
-	const struct op_row *row = &op_rows[slot->op.code];
-
 	while (step != STEP_DONE && slot_is_ending(slot))
-		step = row->advance(ring, slot, -ECANCELED, false, -1);
+		step = slot->row->advance(ring, slot, -ECANCELED, false, -1);
 	switch (step) {
 	case STEP_SUBMIT:
-		if (ring->ready.head == NO_SLOT && slot_push(ring, slot) == 0)
-			return;
-		slot_make_ready(ring, slot);
+		slot_submit(ring, slot);
 		return;
 	case STEP_YIELD:
 		slot_set_state(slot, SLOT_YIELDED);
@@ -328,23 +288,41 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 	}
 }
 
-void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
+static inline void advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
 {
+	enum step step;
+
 	slot->polling = false; /* what comes next is another hop */
-	slot_step(ring, slot, op_rows[slot->op.code].advance(ring, slot, result, false, buffer));
+	step = slot->row->advance(ring, slot, result, false, buffer);
+	if (step == STEP_DONE)
+		slot_finish(ring, slot);
+	else
+		slot_step(ring, slot, step);
 }
 
-/* The first hop of an op. What this kernel's ring does not know goes by the plain system call, here
- * and at once: none of those waits for others. */
-static enum step first_step(struct ring *ring, struct slot *slot)
+void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer)
 {
-	const struct op_row *row = &op_rows[slot->op.code];
-	enum step step = row->start(ring, slot);
+	advance(ring, slot, result, buffer);
+}
+
+/* A hop that this kernel's ring does not know goes by the plain system call, here and at once: none
+ * of those waits for others. */
+SELDOM static enum step plain_step(struct ring *ring, struct slot *slot)
+{
+	const struct op_row *row = slot->row;
 	plain_call call = row->plain_now != NULL ? row->plain_now : row->plain_wait;
+
+	return row->advance(ring, slot, call == NULL ? -EOPNOTSUPP : call(&slot->hop), false, -1);
+}
+
+/* The first hop of an op. */
+static inline enum step first_step(struct ring *ring, struct slot *slot)
+{
+	enum step step = slot->row->start(ring, slot);
 
 	if (step != STEP_SUBMIT || ring_supports(ring, slot->hop.opcode))
 		return step;
-	return row->advance(ring, slot, call == NULL ? -EOPNOTSUPP : call(&slot->hop), false, -1);
+	return plain_step(ring, slot);
 }
 
 /* Why an op cannot have a slot, or 0. */
@@ -362,32 +340,75 @@ static int op_error(const struct ring *ring, const struct ringo_op *op, bool own
 }
 
 /* Ends an op that has no slot. */
-void ring_refuse(struct ring *ring, const struct ringo_op *op, bool own, int error)
+void ring_refuse(struct ring *ring, uint64_t user_data, bool own, int error)
 {
-	ring_emit(ring, op->user_data, error, 0, 0);
+	ring_emit(ring, user_data, error, 0, 0);
 	ring->ended_posted += !own;
 }
 
-void ring_start(struct ring *ring, const struct ringo_op *op, bool own)
+/* What an op with this code may have of flags, and be ordinary. */
+static uint32_t ordinary_flags(const struct ring *ring, uint32_t code)
 {
-	const struct op_row *row;
-	struct slot *slot;
+	const struct op_row *row = &op_rows[code];
+	uint32_t others = LINK_FLAGS | ring->refused_flags | ring->backend->lacks;
+
+	if (row->start == NULL || !(ring->allowed >> code & 1))
+		return 0;
+	return ORDINARY | (row->flags & ~others);
+}
+
+void ring_prepare_codes(struct ring *ring)
+{
+	for (uint32_t code = 0; code < RINGO_CODE_COUNT; code++)
+		ring->ordinary[code] = ordinary_flags(ring, code);
+}
+
+/* Whether nothing can keep an op from its start. All but few are so. */
+static bool is_ordinary(const struct ring *ring, const struct ringo_op *op, bool own)
+{
+	return op->code < RINGO_CODE_COUNT &&
+	       ((op->flags | ORDINARY) & ~ring->ordinary[op->code]) == 0 &&
+	       !ring->chains[own].open && !ring->draining &&
+	       (!own || ring->own_in_use < ring->reserve);
+}
+
+SELDOM static void start_odd(struct ring *ring, const struct ringo_op *op, uint64_t user_data,
+			     bool own)
+{
 	int error = op_error(ring, op, own);
+	struct slot *slot;
 
 	if (op->flags & LINK_FLAGS || ring->chains[own].open) {
-		chain_add(ring, op, own, error);
+		chain_add(ring, op, user_data, own, error);
 		return;
 	}
 	if (error != 0) {
-		ring_refuse(ring, op, own, error);
+		ring_refuse(ring, user_data, own, error);
 		return;
 	}
-	row = &op_rows[op->code];
-	slot = slot_take(ring, op, own);
-	slot->cancelled = ring->cancelling || (ring->draining && row->waits);
+	slot = slot_take(ring, op, user_data, own);
+	slot->cancelled = ring->cancelling || (ring->draining && slot->row->waits);
 	slot_step(ring, slot,
 		  slot->cancelled && op->code != RINGO_CLOSE ? step_done(slot, -ECANCELED)
 							     : first_step(ring, slot));
+}
+
+/* Takes an op in, under the name `user_data`. */
+void ring_start(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own)
+{
+	struct slot *slot;
+	enum step step;
+
+	if (!is_ordinary(ring, op, own)) {
+		start_odd(ring, op, user_data, own);
+		return;
+	}
+	slot = slot_take(ring, op, user_data, own);
+	step = first_step(ring, slot);
+	if (step == STEP_SUBMIT)
+		slot_submit(ring, slot);
+	else
+		slot_step(ring, slot, step);
 }
 
 /* Whether the hop has to be given to the kernel once more. Nobody asked for it to be cancelled: the
@@ -403,41 +424,27 @@ static bool hop_was_not_run(struct slot *slot, int32_t result)
 	return result == -EINTR && slot->hop.opcode != KERNEL_CLOSE;
 }
 
-/* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's
- * id or -1. */
-void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer)
+/* What is not of a slot's hop. */
+SELDOM static void result_of_ring(struct ring *ring, uint64_t user_data, int32_t result, bool more)
 {
-	uint32_t generation = (uint32_t)(user_data >> 32), index = (uint32_t)user_data;
-	struct slot *slot;
+	uint32_t token = (uint32_t)user_data;
 
 	if (user_data & TOKEN_MESSAGE) {
 		if (!ring->reports_all) /* a batch has no place for it */
 			ring_emit(ring, user_data & ~TOKEN_MESSAGE, result, RINGO_MESSAGE, 0);
-		return;
+	} else if (token == TOKEN_DOORBELL) {
+		ring->doorbell_rung = true;
+		ring->doorbell_armed = more;
+	} else if (token & TOKEN_CHAIN_CANCEL && result == -ENOENT) {
+		chain_cancel_missed(ring, token & ~TOKEN_CHAIN_CANCEL);
 	}
-	if (generation == 0) {
-		if (index == TOKEN_DOORBELL) {
-			ring->doorbell_rung = true;
-			ring->doorbell_armed = more;
-		} else if (index & TOKEN_CHAIN_CANCEL && result == -ENOENT) {
-			chain_cancel_missed(ring, index & ~TOKEN_CHAIN_CANCEL);
-		}
-		return;
-	}
-	slot = &ring->slots[index];
-	assert(index < ring->slot_touched && slot->generation == generation &&
-	       slot->state == SLOT_KERNEL);
-	if (buffer >= 0 && !(buffer & BUFFER_KEPT))
-		buffers_lend(ring, slot->hop.buffer, BUFFER_ID(buffer));
-	if (more) {
-		op_rows[slot->op.code].advance(ring, slot, result, true, buffer);
-		return;
-	}
-	ring->bounded_in_kernel -= slot->bounded;
-	if (slot->chained && slot->chain.linked) {
-		chain_result(ring, slot, result, buffer);
-		return;
-	}
+}
+
+/* A final result that says nothing of success, of an op that is cancelled or that was polling: the
+ * hop goes to the kernel once more, or the op takes the result. */
+SELDOM static void weigh_result(struct ring *ring, struct slot *slot, int32_t result,
+				int32_t buffer)
+{
 	if (!slot_is_ending(slot)) {
 		bool again = hop_was_not_run(slot, result);
 
@@ -456,6 +463,36 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 		result = -ECANCELED;
 	}
 	slot_advance(ring, slot, result, buffer);
+}
+
+/* A result from the backend; `more` says that the hop goes on, `buffer` is a provided buffer's
+ * id or -1. */
+void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer)
+{
+	struct slot *slot;
+
+	if (user_data <= UINT32_MAX || user_data & TOKEN_MESSAGE) {
+		result_of_ring(ring, user_data, result, more);
+		return;
+	}
+	slot = &ring->slots[(uint32_t)user_data];
+	assert((uint32_t)user_data < ring->slot_touched && slot->token == user_data &&
+	       slot->state == SLOT_KERNEL);
+	if (buffer >= 0 && !(buffer & BUFFER_KEPT))
+		buffers_lend(ring, slot->hop.buffer, BUFFER_ID(buffer));
+	if (more) {
+		slot->row->advance(ring, slot, result, true, buffer);
+		return;
+	}
+	ring->bounded_in_kernel -= slot->bounded;
+	if (result >= 0 && !slot->chained && !slot->polling && !slot->cancelled) {
+		slot->refusals = 0;
+		advance(ring, slot, result, buffer);
+	} else if (slot->chained && slot->chain.linked) {
+		chain_result(ring, slot, result, buffer);
+	} else {
+		weigh_result(ring, slot, result, buffer);
+	}
 }
 
 /* What waits in lists. */

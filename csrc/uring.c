@@ -26,6 +26,8 @@ struct uring {
 	uint32_t enter_flags; /* KERNEL_ENTER_*, of every entry */
 	unsigned *no_array;   /* where liburing may write the indices that the ring does without */
 	uint64_t supported;   /* a bit per kernel opcode */
+	uint32_t entries;     /* of the submission queue, a power of two */
+	uint32_t room;        /* in it, when last looked at; there may be more by now */
 };
 
 static_assert(sizeof(struct kernel_open_how) == 24, "struct open_how of openat2(2)");
@@ -214,6 +216,7 @@ static int fill_array(struct uring *uring)
 	struct io_uring_sq *sq = &uring->ring.sq;
 	unsigned int entries = *sq->kring_entries;
 
+	uring->entries = entries;
 	if (uring->ring.flags & KERNEL_SETUP_NO_SQARRAY) {
 		uring->no_array = calloc(entries, sizeof(*uring->no_array));
 		sq->array = uring->no_array;
@@ -370,14 +373,27 @@ static uint32_t uring_room(const struct ring *ring)
 	return io_uring_sq_space_left(&uring->ring);
 }
 
+/* As io_uring_get_sqe, but the kernel's side of the queue is looked at only when it seems full. */
+static struct io_uring_sqe *next_sqe(struct uring *uring)
+{
+	struct io_uring_sq *sq = &uring->ring.sq;
+
+	if (uring->room == 0) {
+		uring->room = io_uring_sq_space_left(&uring->ring);
+		if (uring->room == 0)
+			return NULL;
+	}
+	uring->room--;
+	return &sq->sqes[sq->sqe_tail++ & (uring->entries - 1)];
+}
+
 static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_data)
 {
 	struct uring *uring = ring->backend_state;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+	struct io_uring_sqe *sqe = next_sqe(uring);
 
 	if (sqe == NULL)
 		return -EBUSY;
-	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = hop->opcode;
 	sqe->flags = hop->sqe_flags;
 	sqe->ioprio = hop->ioprio;
@@ -388,8 +404,10 @@ static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_da
 	sqe->rw_flags = (int)hop->op_flags;
 	sqe->user_data = user_data;
 	sqe->buf_group = hop->buffer;
-	sqe->addr3 = hop->addr3;
+	sqe->personality = 0;
 	sqe->splice_fd_in = hop->splice_fd_in;
+	memset(&sqe->addr3, 0, sizeof(*sqe) - offsetof(struct io_uring_sqe, addr3));
+	sqe->addr3 = hop->addr3;
 	return 0;
 }
 

@@ -131,7 +131,7 @@ static enum step create_temporary(struct slot *slot)
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(slot->temporary, sizeof(slot->temporary), ".ringo-%" PRIx64 "-%x.tmp",
 		 (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec,
-		 (unsigned int)getpid() ^ slot->generation << 16 ^ slot->attempts);
+		 (unsigned int)getpid() ^ (unsigned int)(slot->token >> 32) << 16 ^ slot->attempts);
 	return submit_open(slot, CREATING, slot->directory, slot->temporary,
 			   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
 }
@@ -183,6 +183,8 @@ static enum step unlink_temporary(struct slot *slot)
 enum step writefile_start(struct ring *ring, struct slot *slot)
 {
 	(void)ring;
+	slot->error = 0;
+	slot->file = slot->directory = -1;
 	if (slot->op.length > INT64_MAX ||
 	    slot->op.argument & ~(uint32_t)(RINGO_WRITE_ATOMIC | RINGO_WRITE_SYNC))
 		return step_done(slot, -EINVAL);

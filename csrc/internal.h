@@ -263,6 +263,7 @@ struct ring {
 	uint32_t ended_posted; /* posted ops ended since the last delivery */
 
 	struct buffers groups[RINGO_BUFFER_GROUPS];
+	uint32_t parked;                   /* receives that wait for a buffer, in all groups */
 	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;

@@ -6,11 +6,11 @@
  * hops carry user_data = generation << 32 | index, so a late result can never reach a later op.
  *
  *   from      to                when                                     by
- *   FREE      KERNEL, READY     started; the queue has room, or is full  slot_step
+ *   FREE      KERNEL, READY     started; the queue has room, or is full  slot_submit
  *   FREE      YIELDED, PARKED   started, and has to wait at once         slot_step
  *   FREE      FREE              refused, or done without a hop           slot_finish
  *   READY     KERNEL            room in the queue                        ring_push_ready
- *   KERNEL    KERNEL, READY     next hop, or the same one again          slot_step
+ *   KERNEL    KERNEL, READY     next hop, or the same one again          slot_submit
  *   KERNEL    PARKED            a receive found no provided buffer       slot_step
  *   KERNEL    YIELDED           a transfer used its budget of this turn  slot_step
  *   PARKED    KERNEL, READY     a buffer is there again                  ring_unpark
@@ -64,6 +64,19 @@ static void list_remove(struct ring *ring, struct slot_list *list, struct slot *
 		ring->slots[slot->next].previous = slot->previous;
 }
 
+static void park(struct ring *ring, struct slot *slot)
+{
+	slot_set_state(slot, SLOT_PARKED);
+	list_append(ring, &ring->groups[slot->hop.buffer].parked, slot);
+	ring->parked++;
+}
+
+static void unpark(struct ring *ring, struct slot *slot)
+{
+	list_remove(ring, &ring->groups[slot->hop.buffer].parked, slot);
+	ring->parked--;
+}
+
 /* Takes a slot that waits in a list out of it; false when it does not. */
 bool slot_leave_list(struct ring *ring, struct slot *slot)
 {
@@ -72,7 +85,7 @@ bool slot_leave_list(struct ring *ring, struct slot *slot)
 		list_remove(ring, &ring->ready, slot);
 		return true;
 	case SLOT_PARKED:
-		list_remove(ring, &ring->groups[slot->hop.buffer].parked, slot);
+		unpark(ring, slot);
 		return true;
 	case SLOT_YIELDED:
 		list_remove(ring, &ring->yielded, slot);
@@ -279,8 +292,7 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 		list_append(ring, &ring->yielded, slot);
 		return;
 	case STEP_PARK:
-		slot_set_state(slot, SLOT_PARKED);
-		list_append(ring, &ring->groups[slot->hop.buffer].parked, slot);
+		park(ring, slot);
 		return;
 	case STEP_DONE:
 		slot_finish(ring, slot);
@@ -557,7 +569,7 @@ static bool can_unpark(const struct buffers *buffers)
 /* Whether receives are parked though provided buffers are there. */
 bool ring_can_unpark(const struct ring *ring)
 {
-	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++)
+	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS && ring->parked > 0; group++)
 		if (can_unpark(&ring->groups[group]))
 			return true;
 	return false;
@@ -567,14 +579,14 @@ bool ring_can_unpark(const struct ring *ring)
  * are left: one whose peer is silent takes none, and must not keep it from the next. */
 void ring_unpark(struct ring *ring)
 {
-	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS; group++) {
+	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS && ring->parked > 0; group++) {
 		struct buffers *buffers = &ring->groups[group];
 		uint32_t there = buffers->count - buffers->lent_count;
 
 		for (; there > 0 && buffers->parked.head != NO_SLOT; there--) {
 			struct slot *slot = &ring->slots[buffers->parked.head];
 
-			list_remove(ring, &buffers->parked, slot);
+			unpark(ring, slot);
 			slot_step(ring, slot, STEP_SUBMIT);
 		}
 	}

@@ -345,24 +345,12 @@ bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
 void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
 
-/* The table of the comment in slot.c. */
+/* By the table in slot.c; FREE, READY and KERNEL are reached from every state. */
 static inline void slot_set_state(struct slot *slot, enum slot_state to)
 {
-	static const uint8_t from[] = {
-		[SLOT_FREE] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-			      1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
-		[SLOT_READY] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-			       1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
-		[SLOT_KERNEL] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL |
-				1 << SLOT_PARKED | 1 << SLOT_YIELDED | 1 << SLOT_CHAINED,
-		[SLOT_PARKED] = 1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL,
-		[SLOT_YIELDED] =
-			1 << SLOT_FREE | 1 << SLOT_READY | 1 << SLOT_KERNEL | 1 << SLOT_YIELDED,
-		[SLOT_CHAINED] = 1 << SLOT_FREE,
-	};
-
-	assert(from[to] >> slot->state & 1);
-	(void)from;
+	assert(to != SLOT_PARKED || slot->state <= SLOT_KERNEL);
+	assert(to != SLOT_YIELDED || slot->state <= SLOT_KERNEL || slot->state == SLOT_YIELDED);
+	assert(to != SLOT_CHAINED || slot->state == SLOT_FREE);
 	slot->state = (uint8_t)to;
 }
 

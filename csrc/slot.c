@@ -143,8 +143,8 @@ static uint64_t next_token(uint64_t token)
 	return token < generation ? token + generation : token;
 }
 
-/* `user_data` takes the place of the op's. */
-struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own)
+static inline struct slot *take(struct ring *ring, const struct ringo_op *op, uint64_t user_data,
+				bool own)
 {
 	struct slot *slot = take_free(ring);
 
@@ -167,6 +167,12 @@ struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t us
 	return slot;
 }
 
+/* `user_data` takes the place of the op's. */
+struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own)
+{
+	return take(ring, op, user_data, own);
+}
+
 /* A transfer that ended early has not. */
 bool slot_succeeded(const struct slot *slot)
 {
@@ -182,7 +188,7 @@ bool slot_succeeded(const struct slot *slot)
 	}
 }
 
-void slot_finish(struct ring *ring, struct slot *slot)
+static inline void finish(struct ring *ring, struct slot *slot)
 {
 	if (!(slot->op.flags & RINGO_SKIP_SUCCESS) || ring->reports_all || !slot_succeeded(slot))
 		ring_emit(ring, slot->op.user_data, slot->result, slot->flags, slot->extra);
@@ -201,6 +207,11 @@ void slot_finish(struct ring *ring, struct slot *slot)
 	ring->in_use--;
 	ring->own_in_use -= slot->own;
 	ring->ended_posted += !slot->own;
+}
+
+void slot_finish(struct ring *ring, struct slot *slot)
+{
+	finish(ring, slot);
 }
 
 /* Steps. */
@@ -307,7 +318,7 @@ static inline void advance(struct ring *ring, struct slot *slot, int32_t result,
 	slot->polling = false; /* what comes next is another hop */
 	step = slot->row->advance(ring, slot, result, false, buffer);
 	if (step == STEP_DONE)
-		slot_finish(ring, slot);
+		finish(ring, slot);
 	else
 		slot_step(ring, slot, step);
 }
@@ -415,7 +426,7 @@ void ring_start(struct ring *ring, const struct ringo_op *op, uint64_t user_data
 		start_odd(ring, op, user_data, own);
 		return;
 	}
-	slot = slot_take(ring, op, user_data, own);
+	slot = take(ring, op, user_data, own);
 	step = first_step(ring, slot);
 	if (step == STEP_SUBMIT)
 		slot_submit(ring, slot);

@@ -26,8 +26,9 @@ struct uring {
 	uint32_t enter_flags; /* KERNEL_ENTER_*, of every entry */
 	unsigned *no_array;   /* where liburing may write the indices that the ring does without */
 	uint64_t supported;   /* a bit per kernel opcode */
-	uint32_t entries;     /* of the submission queue, a power of two */
-	uint32_t room;        /* in it, when last looked at; there may be more by now */
+	uint32_t sq_mask;     /* of places in the queues */
+	uint32_t cq_mask;
+	uint32_t room; /* in it, when last looked at; there may be more by now */
 };
 
 static_assert(sizeof(struct kernel_open_how) == 24, "struct open_how of openat2(2)");
@@ -216,7 +217,6 @@ static int fill_array(struct uring *uring)
 	struct io_uring_sq *sq = &uring->ring.sq;
 	unsigned int entries = *sq->kring_entries;
 
-	uring->entries = entries;
 	if (uring->ring.flags & KERNEL_SETUP_NO_SQARRAY) {
 		uring->no_array = calloc(entries, sizeof(*uring->no_array));
 		sq->array = uring->no_array;
@@ -343,6 +343,8 @@ static int uring_open(struct ring *ring, const struct ringo_options *options, bo
 		return ret == -EINVAL ? why_refused(options, shared) : ret;
 	}
 	ring->backend_state = uring;
+	uring->sq_mask = *uring->ring.sq.kring_mask;
+	uring->cq_mask = *uring->ring.cq.kring_mask;
 	ring->unwatched = options->setup & RINGO_SETUP_IOPOLL;
 	/* Room is left for the doorbell and for cancels. */
 	cq_entries = *uring->ring.cq.kring_entries;
@@ -384,7 +386,7 @@ static struct io_uring_sqe *next_sqe(struct uring *uring)
 			return NULL;
 	}
 	uring->room--;
-	return &sq->sqes[sq->sqe_tail++ & (uring->entries - 1)];
+	return &sq->sqes[sq->sqe_tail++ & uring->sq_mask];
 }
 
 static int uring_push(struct ring *ring, const struct hop *hop, uint64_t user_data)
@@ -514,21 +516,20 @@ static int32_t result_of(const struct io_uring_cqe *cqe)
 static void uring_reap(struct ring *ring, uint32_t limit)
 {
 	struct uring *uring = ring->backend_state;
-	struct io_uring_cqe *cqe;
-	unsigned int head, count = 0;
+	const struct io_uring_cq *cq = &uring->ring.cq;
+	unsigned int head = *cq->khead, count = io_uring_cq_ready(&uring->ring);
 
-	io_uring_for_each_cqe(&uring->ring, head, cqe)
-	{
+	if (count > limit)
+		count = limit;
+	for (unsigned int i = 0; i < count; i++) {
+		const struct io_uring_cqe *cqe = &cq->cqes[(head + i) & uring->cq_mask];
 		int32_t buffer = -1;
 
-		if (count == limit)
-			break;
 		if (cqe->flags & IORING_CQE_F_BUFFER)
 			buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT) |
 				 (cqe->flags & KERNEL_CQE_BUFFER_MORE ? BUFFER_KEPT : 0);
 		ring_result(ring, cqe->user_data, result_of(cqe), cqe->flags & IORING_CQE_F_MORE,
 			    buffer);
-		count++;
 	}
 	io_uring_cq_advance(&uring->ring, count);
 }

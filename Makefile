@@ -123,9 +123,9 @@ test: ## Set up, then run every test that needs no special machine
 
 # Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
 # calls.
-FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open $(OUT)/faults/policy
+FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open $(OUT)/faults/policy $(OUT)/faults/wakes
 SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
-	tests/faults/open.c tests/faults/policy.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
+	tests/faults/open.c tests/faults/policy.c tests/faults/wakes.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
 SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
 	$(if $(THREADS_ONLY),,io_uring_enter2)
 OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
@@ -157,6 +157,9 @@ $(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
 
 $(OUT)/faults/policy: $(OUT)/faults/policy.o $(OUT)/libringo.a
 	$(CC) $(SAN_FLAGS_$(SAN)) -o $@ $^ -lcmocka $(C_LIBS)
+
+$(OUT)/faults/wakes: $(OUT)/faults/wakes.o $(OUT)/libringo.a
+	$(CC) $(SAN_FLAGS_$(SAN)) -Wl,--wrap=mailbox_sleep -o $@ $^ -lcmocka $(C_LIBS)
 
 $(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
 	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
@@ -232,7 +235,7 @@ build/run: $(wildcard tests/run/*.go)
 # The sanitizers of gcc 12 and clang 14 cannot place their shadow where a kernel randomises 32 bits of an address.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
--include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d $(OUT)/faults/policy.d
+-include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d $(OUT)/faults/policy.d $(OUT)/faults/wakes.d
 
 STORM_OPS ?= 100000
 storm: ## Cancel, expire and close at random moments during STORM_OPS calls on files

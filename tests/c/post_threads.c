@@ -121,10 +121,11 @@ static uint32_t count_one(struct engine *e, const struct ringo_completion *compl
 }
 
 /* Each op is posted while the loop is on its way to sleep after the one before it, at every
- * distance from there. Nothing else happens that could wake it: a wake that is missed is a hang. */
+ * distance from there. Nothing else happens that could wake it: a wake that is missed is a hang.
+ * tests/faults/wakes.c posts at the very places; this is for what two processors see of them. */
 static void test_no_wake_is_missed(void **state)
 {
-	enum { ROUNDS = 600000 };
+	enum { ROUNDS = 100000 };
 	_Atomic uint32_t ended = 0;
 	struct engine *e = engine_open_hooked(OPTIONS(.depth = 1), count_one, (void *)&ended);
 	struct ringo_op nop = OP(.code = RINGO_NOP);

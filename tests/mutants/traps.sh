@@ -16,7 +16,7 @@ mutant 'overflow ends multishots' ops_sockets.c tiny_rings \
 	's/(BUFFER_ID\(buffer\)\);\n\t\treturn more \? STEP_DONE : )STEP_SUBMIT/$1step_done(slot, 0)/'
 mutant 'a loop that spins' loop.c asleep \
 	's/return ring->completion_count > 0 \|\| loop->again/return true || loop->again/'
-mutant 'a wake-up that is lost' mailbox.c post_threads \
+mutant 'a wake-up that is lost' mailbox.c wakes \
 	's/if \(work\)\n\t\tmailbox_awake\(mailbox\);\n\treturn !work;/(void)work;\n\treturn true;/'
 mutant 'holding back without end' loop.c batching \
 	's/if \(now - loop->held_since_ns < \(uint64_t\)loop->policy.submit_delay_ns\)\n\t\t\treturn true;/return true;/'

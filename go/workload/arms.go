@@ -14,6 +14,7 @@ func RunArms(ctx context.Context, arms []jobfile.Arm, repeats int, options Optio
 	done func(arm, repeat int, result *stats.Result)) ([]report.Arm, error) {
 	results := make([]report.Arm, len(arms))
 	for i, a := range arms {
+		results[i].Work = a.Work()
 		for _, choice := range a.Choices {
 			results[i].Choices = append(results[i].Choices, option(choice))
 		}

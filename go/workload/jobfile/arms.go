@@ -41,15 +41,10 @@ func (b *builder) buildArms(engines []string, axes []axis) []Arm {
 	return arms
 }
 
-// combine gives the settings of each arm; the last axis changes first.
+// combine gives the settings of each arm, the engine first; but engines change before the axes do, so that those that
+// are compared run one right after the other. The last axis changes before the others.
 func combine(engines []string, axes []axis) [][]setting {
 	combinations := [][]setting{nil}
-	if engines != nil {
-		combinations = nil
-		for _, name := range engines {
-			combinations = append(combinations, []setting{{line: "--engine=" + name, key: "ioengine", value: name}})
-		}
-	}
 	for _, axis := range axes {
 		var longer [][]setting
 		for _, choices := range combinations {
@@ -63,7 +58,17 @@ func combine(engines []string, axes []axis) [][]setting {
 		}
 		combinations = longer
 	}
-	return combinations
+	if engines == nil {
+		return combinations
+	}
+	var all [][]setting
+	for _, choices := range combinations {
+		for _, name := range engines {
+			engine := setting{line: "--engine=" + name, key: "ioengine", value: name}
+			all = append(all, append([]setting{engine}, choices...))
+		}
+	}
+	return all
 }
 
 // pointless says that an arm differs from another one only in an option that its engine does not have.

@@ -94,7 +94,7 @@ func TestArms(t *testing.T) {
 		"--name=a --size=1m --ioengine=libaio --matrix=bs=1k,2k --matrix iodepth=1,8": {{EngineLibaio, 1024, 1, false},
 			{EngineLibaio, 1024, 8, false}, {EngineLibaio, 2048, 1, false}, {EngineLibaio, 2048, 8, false}},
 		"--name=a --size=1m --engine=ringo,null --matrix=batch=fio,auto": {{EngineRingo, 4096, 1, false},
-			{EngineRingo, 4096, 1, true}, {EngineNull, 4096, 1, false}},
+			{EngineNull, 4096, 1, false}, {EngineRingo, 4096, 1, true}},
 		// Options of the engine that --engine replaces are for the arms that have them.
 		"--name=a --size=1m --ioengine=io_uring --batch=auto --engine=ringo,psync": {{EngineRingo, 4096, 1, true},
 			{EnginePsync, 4096, 1, false}},
@@ -112,6 +112,21 @@ func TestArms(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", line, got, want)
 		}
+	}
+}
+
+// What an engine does in its own way is still the same work.
+func TestWorkOfArms(t *testing.T) {
+	plan, err := parseWords("--name=a", "--size=1m", "--engine=ringo,null", "--matrix=bs=4k,8k", "--matrix=batch=fio,auto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range plan.Arms {
+		got = append(got, plan.Arms[i].Choices[0].Value+" "+plan.Arms[i].Work())
+	}
+	if want := []string{"ringo bs=4k", "null bs=4k", "ringo bs=4k", "ringo bs=8k", "null bs=8k", "ringo bs=8k"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -2,7 +2,10 @@
 
 package jobfile
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Plan is what a command line asks for: jobs, and how to run and report them.
 type Plan struct {
@@ -34,13 +37,24 @@ type Arm struct {
 	Jobs    []*Job    // in order, never none
 }
 
+// Work is what of the arm's choices says what is done, and not how an engine does it.
+func (a *Arm) Work() string {
+	var parts []string
+	for _, c := range a.Choices {
+		if c.Name != "ioengine" && Lookup(c.Name).Engines == nil {
+			parts = append(parts, c.Name+"="+c.Value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
 // ReportOptions say what is printed, where and when.
 type ReportOptions struct {
 	Output         string        // file; "": stdout
 	Formats        []Format      // in the order given; at least one
 	TerseVersion   int           // 2 to 5; 3 by default
 	HTML           string        // --report: file of the HTML page; "": none
-	Directory      string        // --matrix-dir: where a matrix puts its files; "": none
+	Directory      string        // --output-dir: where JSON and logs go; "": none
 	ETA            When          // the live status line
 	ETAInterval    time.Duration // how often it is renewed
 	ETANewline     time.Duration // and starts a new line; 0: never

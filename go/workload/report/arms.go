@@ -15,6 +15,7 @@ import (
 // are interleaved, so that the n-th of one arm stands beside the n-th of the others.
 type Arm struct {
 	Choices []stats.Option // what sets it apart
+	Work    string         // those of the choices that say what is done, not how: what it has in common with others
 	Results []*stats.Result
 }
 
@@ -27,17 +28,6 @@ func (a *Arm) Label() string {
 			continue
 		}
 		parts = append(parts, c.Name+"="+c.Value)
-	}
-	return strings.Join(parts, " ")
-}
-
-// without is the arm's choices but one: what it has in common with those it is compared with.
-func (a *Arm) without(name string) string {
-	var parts []string
-	for _, c := range a.Choices {
-		if c.Name != name {
-			parts = append(parts, c.Name+"="+c.Value)
-		}
 	}
 	return strings.Join(parts, " ")
 }
@@ -179,7 +169,7 @@ func ratios(a, b []float64) []float64 {
 }
 
 // Table writes the arms side by side: medians over the repeats with their range, and how the IOPS and the CPU
-// time per I/O of each stand to those of the first arm that differs from it by its engine alone.
+// time per I/O of each stand to those of the first arm that does the same work.
 func Table(to io.Writer, arms []Arm) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	header := []string{"arm"}
@@ -245,10 +235,10 @@ func figureNamed(name string) Figure {
 	return Figure{}
 }
 
-// firstLike is the first arm with the same choices but for the engine.
+// firstLike is the first arm that does the same work.
 func firstLike(arms []Arm, index int) int {
 	for i := range arms[:index] {
-		if arms[i].without("ioengine") == arms[index].without("ioengine") {
+		if arms[i].Work == arms[index].Work {
 			return i
 		}
 	}

@@ -241,8 +241,8 @@ func comparisonOf(arms []Arm) (views []figureView) {
 			if len(all) > 1 {
 				b.low, b.high = slices.Min(all), slices.Max(all)
 			}
-			b.startsNewGroup = n > 0 && a.without("ioengine") != previous
-			previous = a.without("ioengine")
+			b.startsNewGroup = n > 0 && a.Work != previous
+			previous = a.Work
 			known = known || !math.IsNaN(b.value)
 			values = append(values, b)
 		}
@@ -262,14 +262,14 @@ func comparisonOf(arms []Arm) (views []figureView) {
 	return views
 }
 
-// besideEachOther orders arms so that those which differ by the engine alone follow each other.
+// besideEachOther orders arms so that those which do the same work follow each other.
 func besideEachOther(arms []Arm) (order []int) {
 	for i := range arms {
 		if firstLike(arms, i) != i {
 			continue
 		}
 		for k := i; k < len(arms); k++ {
-			if arms[k].without("ioengine") == arms[i].without("ioengine") {
+			if arms[k].Work == arms[i].Work {
 				order = append(order, k)
 			}
 		}

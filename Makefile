@@ -178,9 +178,10 @@ fuzz: ## Fuzz the file server's parsers and choices, FUZZTIME each
 	@for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' go/fileserver/*_test.go); do \
 		$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10m) ./go/fileserver || exit 1; done
 
-test-browser: ## Show the file server to a headless Chromium; SCREENSHOTS names a directory to keep some in
+test-browser: ## Show the file server and the benchmark's page to a headless Chromium; SCREENSHOTS names a directory to keep some in
 	@.ci/setup browser
 	SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -tags browser -v ./tests/browser
+	SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -tags browser -v -run Browser ./tests/workload
 
 siege: bin/ringo ## Serve for a minute beside 2,000 clients of a byte a second; and what 10,000 idle connections cost
 	RINGO_LONG=1 RINGO_BINARY=$(CURDIR)/bin/ringo $(GO) test -count=1 -v -run 'TestSlowClients|TestIdleMemory' ./tests/e2e

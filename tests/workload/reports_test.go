@@ -245,8 +245,9 @@ func beginnings(text string) (all []string) {
 	return slices.Compact(all)
 }
 
-// The page stands alone, and a browser draws it.
-func TestPageInABrowser(t *testing.T) {
+// page is a report of several arms, as HTML.
+func page(t *testing.T) string {
+	t.Helper()
 	command := words("--rw=randrw --size=1m --time_based --runtime=350ms", "--filename="+file(t, 1<<20))
 	var arms []report.Arm
 	for _, engine := range []string{"psync", "goread", "libaio"} {
@@ -260,7 +261,12 @@ func TestPageInABrowser(t *testing.T) {
 	if err := report.HTML(&out, arms); err != nil {
 		t.Fatal(err)
 	}
-	text := out.String()
+	return out.String()
+}
+
+// The page stands alone, and its charts say what they show in which unit.
+func TestPageStandsAlone(t *testing.T) {
+	text := page(t)
 	for _, forbidden := range []string{"<script", "http://", "https://", "url(", "NaN", "Inf", "x<y"} {
 		if strings.Contains(text, forbidden) {
 			t.Errorf("the page holds %q", forbidden)
@@ -271,26 +277,5 @@ func TestPageInABrowser(t *testing.T) {
 		if !strings.Contains(text, wanted) {
 			t.Errorf("no chart says %q", wanted)
 		}
-	}
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("chromium is not installed: nobody looked at the page")
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/page.html", out.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir+"/profile", "--enable-logging=stderr",
-		"--dump-dom", "file://"+dir+"/page.html")
-	var dom, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &dom, &log
-	if err := cmd.Run(); err != nil {
-		t.Skipf("chromium cannot run here: %v", err)
-	}
-	if n := strings.Count(dom.String(), "</svg>"); n != strings.Count(text, "</svg>") || n < 8 {
-		t.Errorf("the browser found %d charts of %d", n, strings.Count(text, "</svg>"))
-	}
-	if strings.Contains(log.String(), "CONSOLE") {
-		t.Errorf("the browser complains: %s", log.String())
 	}
 }

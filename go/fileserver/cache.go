@@ -23,7 +23,7 @@ import (
 //
 //   - A directory is checked by fstat(2), once per turn: all requests of a turn arrived before the
 //     turn's completions were taken, and that is before the check.
-//   - A file is checked by the fstat(2) that its answer needs anyway.
+//   - So is a file, by the fstat(2) that its answer needs anyway.
 //
 // Kernels before 6.13 give all changes within a tick one time. An entry is therefore made only under
 // directories, and of files, that are older than that; then a later change is sure to show. Names that
@@ -42,10 +42,9 @@ type cache struct {
 	limit   int
 	now     int64 // ns since the epoch, of the turn
 	turn    uint64
-	expired int64          // when old entries were last looked for
-	st      syscall.Stat_t // of the entry found last
-	hits    uint64         // how often a name was known
-	filled  atomic.Bool    // something is kept; for any goroutine
+	expired int64       // when old entries were last looked for
+	hits    uint64      // how often a name was known
+	filled  atomic.Bool // something is kept; for any goroutine
 }
 
 const (
@@ -53,9 +52,8 @@ const (
 	cacheAge = int64(time.Second)
 	// cacheMost is how many files and directories a loop keeps open.
 	cacheMost = 512
-	// cacheLargest is the largest file kept open: opening one is nothing beside sending it, and
-	// downloads that share an open file share its readahead.
-	cacheLargest = 1 << 20
+	// warmTime is how long what was in the page cache is taken to be there still, in ns.
+	warmTime = int64(50 * time.Millisecond)
 )
 
 // A stamp tells one state of a file or directory from any later one.
@@ -78,11 +76,15 @@ type directory struct {
 
 // An entry is what a name leads to. Who uses its file holds it.
 type entry struct {
-	fd       int        // -1: the name leads to nothing
-	dir      *directory // nil: what the name leads to is not for keeping
+	fd       int            // -1: the name leads to nothing
+	checked  uint64         // the turn of the last check
+	st       syscall.Stat_t // of the file, then
+	dir      *directory     // nil: what the name leads to is not for keeping
 	stamp    stamp
 	born     int64
 	variants codingSet
+	warmed   int64     // when the page cache was last seen to have a part of the file
+	warmPart byteRange // which
 	holders  int
 	dead     bool // closed when nobody holds it any more
 }
@@ -97,8 +99,7 @@ func newCache(root int, how ringo.OpenHow, limit int) *cache {
 		devices: map[uint64]bool{}, seed: maphash.MakeSeed(), limit: limit}
 }
 
-// find gives the entry of a name as it is now, and in c.st the file's status; nil when it is not
-// kept. now is the time of the turn.
+// find gives the entry of a name as it is now; nil when it is not kept. now is the time of the turn.
 func (c *cache) find(name []byte, turn uint64, now int64) *entry {
 	c.turn, c.now = turn, now
 	if now-c.expired > cacheAge {
@@ -154,7 +155,14 @@ func (c *cache) holds(e *entry) bool {
 	if !c.stands(e.dir) {
 		return false
 	}
-	return e.fd < 0 || (fstat(e.fd, &c.st) == nil && stampOf(&c.st) == e.stamp && c.st.Nlink > 0)
+	if e.fd < 0 || e.checked == c.turn {
+		return true
+	}
+	if fstat(e.fd, &e.st) != nil || stampOf(&e.st) != e.stamp || e.st.Nlink == 0 {
+		return false
+	}
+	e.checked = c.turn
+	return true
 }
 
 // stands reports whether a directory, and those above it, have not changed.
@@ -188,11 +196,11 @@ func (c *cache) fill(name string, e *entry) error {
 	}
 	fd, err := openat2(c.root, []byte(name), c.how.Flags, c.how.Resolve)
 	if err == nil {
-		if err := c.keepable(fd, &c.st); err != nil {
+		if err := c.keepable(fd, &e.st); err != nil {
 			closeFile(fd)
 			return err
 		}
-		e.fd, e.stamp = fd, stampOf(&c.st)
+		e.fd, e.stamp = fd, stampOf(&e.st)
 	} else if err != syscall.ENOENT {
 		return err
 	}
@@ -208,7 +216,7 @@ func (c *cache) keepable(fd int, st *syscall.Stat_t) error {
 	}
 	kind := st.Mode & syscall.S_IFMT
 	switch {
-	case kind == syscall.S_IFREG && st.Size > cacheLargest || kind != syscall.S_IFREG && kind != syscall.S_IFDIR:
+	case kind != syscall.S_IFREG && kind != syscall.S_IFDIR:
 		return syscall.EINVAL
 	case !c.trusted(fd, st.Dev):
 		return syscall.ENOTSUP
@@ -311,6 +319,18 @@ func (e *entry) hold() { e.holders++ }
 func (e *entry) release() {
 	if e.holders--; e.holders == 0 && e.dead {
 		closeFile(e.fd)
+	}
+}
+
+// isWarm reports whether the page cache had all of a part of the file a moment ago.
+func (e *entry) isWarm(part byteRange, now int64) bool {
+	return now-e.warmed < warmTime && part.off >= e.warmPart.off && part.off+part.len <= e.warmPart.off+e.warmPart.len
+}
+
+// warm notes that the page cache has a part of the file now. A larger one is remembered till it is no news.
+func (e *entry) warm(part byteRange, now int64) {
+	if part == e.warmPart || !e.isWarm(part, now) {
+		e.warmPart, e.warmed = part, now
 	}
 }
 

@@ -311,8 +311,11 @@ func (c *conn) delay(rc *ringo.Conn) {
 }
 
 const (
-	// smallFile is the largest file that is read into the output memory.
-	smallFile = 16 << 10
+	// smallFile is the largest file that is read into the output memory, and smallWarmFile the largest of
+	// those that are warm: of more, sendfile(2) costs less than two copies, as long as the page cache need
+	// not be asked first.
+	smallFile     = 16 << 10
+	smallWarmFile = 4 << 10
 	// answerRoom is what must be free for another answer to be gathered: any head but the most
 	// absurd redirect, and a small file is sent by itself when it does not fit.
 	answerRoom = 4 << 10
@@ -322,13 +325,14 @@ const (
 func (c *conn) appendFile(rc *ringo.Conn) bool {
 	n := c.plan.fileLen
 	have := len(c.out)
-	if c.service.server.RingOnly || n > smallFile || int64(cap(c.out)-have) < n {
+	if c.service.server.RingOnly || n > smallFile || int64(cap(c.out)-have) < n || n > smallWarmFile && c.isWarm() {
 		return false
 	}
 	got, err := readCached(c.file.fd, c.out[have:have+int(n)], c.plan.fileOff)
 	if err != nil || int64(got) < n {
 		return false
 	}
+	c.warm(rc, n)
 	c.out = c.out[:have+int(n)]
 	c.plan.fileLen = 0
 	c.service.lane(rc.Loop()).read.Add(1)
@@ -343,7 +347,28 @@ func (c *conn) sendFile(rc *ringo.Conn) {
 	}
 	c.service.lane(rc.Loop()).sent.Add(1)
 	c.startSending(rc)
-	_ = rc.SendfileFD(c.out, c.file.fd, c.plan.fileOff, c.piece, c.service.server.Sendfile)
+	_ = rc.SendfileFD(c.out, c.file.fd, c.plan.fileOff, c.piece, c.strategy())
+}
+
+// strategy is the server's, but the page cache need not be asked for what it is known to have.
+func (c *conn) strategy() ringo.SendfileStrategy {
+	if c.isWarm() {
+		return ringo.SendfileSyscall
+	}
+	return c.service.server.Sendfile
+}
+
+// isWarm reports whether the page cache had what is to be sent a moment ago, where that is asked for.
+func (c *conn) isWarm() bool {
+	return c.service.server.Sendfile == ringo.SendfileAuto && c.file.entry != nil &&
+		c.file.entry.isWarm(byteRange{c.plan.fileOff, c.plan.fileLen}, c.responder.clock.now)
+}
+
+// warm notes that n bytes have come from the page cache.
+func (c *conn) warm(rc *ringo.Conn, n int64) {
+	if c.file.entry != nil {
+		c.file.entry.warm(byteRange{c.plan.fileOff, n}, rc.Now().UnixNano())
+	}
 }
 
 func (c *conn) startSending(rc *ringo.Conn) {
@@ -377,6 +402,7 @@ func (c *conn) Sent(rc *ringo.Conn, n int64, err error) {
 		return
 	}
 	if c.answering {
+		c.warm(rc, c.piece)
 		c.plan.fileOff += c.piece
 		c.plan.fileLen -= c.piece
 		if c.goOnAnswering(rc); c.state == sending {

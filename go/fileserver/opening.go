@@ -35,7 +35,8 @@ func (c *conn) open(rc *ringo.Conn, probing bool) (next step, waiting bool) {
 		c.closeFile(rc)
 	}
 	if c.cache != nil {
-		if e := c.cache.find(c.plan.name, rc.Turn(), c.responder.clock.now); e != nil {
+		e := c.cache.find(c.plan.name, rc.Turn(), c.responder.clock.now)
+		if e != nil && (e.fd < 0 || e.st.Size <= sharedMost || c.plan.asksLittle(&c.request, e.st.Size)) {
 			c.service.lane(rc.Loop()).known.Add(1)
 			return c.found(rc, e), false
 		}
@@ -57,6 +58,23 @@ func (c *conn) open(rc *ringo.Conn, probing bool) (next step, waiting bool) {
 		return c.openFailed(err), false
 	}
 	return 0, true
+}
+
+// sharedMost is how much is sent from a file that the cache keeps open: to open one is nothing beside sending
+// more, and downloads that share an open file would share its readahead.
+const sharedMost = 1 << 20
+
+// asksLittle reports whether the request asks for ranges that are no more than that together, of a file
+// of some size.
+func (p *plan) asksLittle(q *request, size int64) bool {
+	if !q.has(fieldRange) || p.ranges.parse(q.field(fieldRange), size) == rangeIgnored {
+		return false
+	}
+	sum := int64(0)
+	for _, r := range p.ranges.list[:p.ranges.n] {
+		sum += r.len
+	}
+	return sum <= sharedMost
 }
 
 // wait leaves the reading of requests; the present one has to outlive its input.
@@ -87,7 +105,7 @@ func (c *conn) found(rc *ringo.Conn, e *entry) step {
 	}
 	e.hold()
 	c.hold(openFile{e.fd, e})
-	facts := factsOf(&c.cache.st)
+	facts := factsOf(&e.st)
 	facts.variants = e.variants
 	return c.learned(rc, facts)
 }

@@ -1,0 +1,146 @@
+package fileserver
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringo-io/ringo/go/ringo"
+)
+
+// beginKeeping serves one old file of some size, so that the one loop may keep it open.
+func beginKeeping(t *testing.T, size int) (r *running, counters *Counters, data []byte) {
+	t.Helper()
+	root := t.TempDir()
+	data = bytes.Repeat([]byte("ringo"), (size+4)/5)[:size]
+	if err := os.WriteFile(root+"/file", data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := newCache(descriptorOf(t, root), openHow(SymlinksBeneath), 1)
+	if c == nil {
+		t.Skip("SKIPPED: nothing is kept on the file system of TMPDIR")
+	}
+	time.Sleep(2 * time.Duration(clockGrain))
+	engine, err := ringo.New(EngineOptions(1, 10)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counters = new(Counters)
+	return begin(t, &Server{Root: root, Engine: engine, Counters: counters}), counters, data
+}
+
+func descriptorOf(t *testing.T, root string) int {
+	t.Helper()
+	dir, err := os.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return int(dir.Fd())
+}
+
+// askAll sends all requests at once and reads the answers' bodies.
+func askAll(t *testing.T, r *running, requests ...string) (bodies [][]byte) {
+	t.Helper()
+	conn, in := r.dial()
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.Join(requests, "")); err != nil {
+		t.Fatal(err)
+	}
+	for range requests {
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// TestLargeFileIsSharedByRangesAlone: a part of a large file is sent from the one that is kept open, all of
+// it from one opened anew.
+func TestLargeFileIsSharedByRangesAlone(t *testing.T) {
+	r, counters, data := beginKeeping(t, 3*sharedMost)
+	part := "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=1000000-1065535\r\n\r\n"
+	most := "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=5-\r\n\r\n"
+	for _, row := range []struct {
+		request string
+		want    []byte
+		opened  uint64
+	}{
+		{part, data[1000000:1065536], 4}, // it and the three forms beside it, asked for the first time
+		{part, data[1000000:1065536], 0},
+		{part, data[1000000:1065536], 0},
+		{most, data[5:], 1},
+		{getText("/file"), data, 1},
+		{part, data[1000000:1065536], 0},
+	} {
+		before := counters.Counts().Opened
+		if body := askAll(t, r, row.request)[0]; !bytes.Equal(body, row.want) {
+			t.Errorf("%q: %d bytes, or others", row.request, len(body))
+		}
+		if opened := counters.Counts().Opened - before; opened != row.opened {
+			t.Errorf("%q: %d names were opened, want %d", row.request, opened, row.opened)
+		}
+	}
+}
+
+// TestWarmFileIsNotRead: what the page cache just had goes out by sendfile(2), if it is not tiny.
+func TestWarmFileIsNotRead(t *testing.T) {
+	for _, row := range []struct {
+		size       int
+		read, sent uint64
+	}{
+		{smallWarmFile, 4, 0},
+		{smallWarmFile + 1, 2, 2}, // first it is not known, then it is not known to be warm
+		{smallFile + 1, 0, 4},
+	} {
+		r, counters, data := beginKeeping(t, row.size)
+		for i, body := range askAll(t, r, getText("/file"), getText("/file"), getText("/file"), getText("/file")) {
+			if !bytes.Equal(body, data) {
+				t.Errorf("answer %d: %d bytes, or others", i, len(body))
+			}
+		}
+		if n := counters.Counts(); n.FilesRead != row.read || n.FilesSent != row.sent {
+			t.Errorf("%d bytes: read %d times, sent %d times, want %d and %d", row.size, n.FilesRead, n.FilesSent, row.read, row.sent)
+		}
+	}
+}
+
+// TestWarmth: which part counts as being in the page cache, and for how long.
+func TestWarmth(t *testing.T) {
+	var e entry
+	if e.isWarm(byteRange{0, 10}, warmTime) {
+		t.Error("warm from the start")
+	}
+	const now = int64(time.Hour)
+	e.warm(byteRange{100, 100}, now)
+	e.warm(byteRange{120, 10}, now+warmTime/2) // No news, and less.
+	for _, row := range []struct {
+		part byteRange
+		at   int64
+		want bool
+	}{
+		{byteRange{100, 100}, now, true},
+		{byteRange{199, 1}, now + warmTime - 1, true},
+		{byteRange{100, 100}, now + warmTime, false},
+		{byteRange{99, 2}, now, false},
+		{byteRange{199, 2}, now, false},
+	} {
+		if got := e.isWarm(row.part, row.at); got != row.want {
+			t.Errorf("%v after %v: %v", row.part, time.Duration(row.at-now), got)
+		}
+	}
+	e.warm(byteRange{0, 100}, now+warmTime)
+	if !e.isWarm(byteRange{0, 50}, now+warmTime) || e.isWarm(byteRange{100, 100}, now+warmTime) {
+		t.Errorf("after another part: %+v", e.warmPart)
+	}
+}

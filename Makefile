@@ -171,8 +171,12 @@ SOAK_BACKENDS = $(if $(THREADS_ONLY),,uring) threads
 soak: $(OUT)/faults/soak ## Run OPS random ops with injected faults on each backend; SEED, SAN and CC choose how
 	@for backend in $(SOAK_BACKENDS); do $(NO_ASLR) $< $(SEED) $(OPS) $$backend || exit 1; done
 
-fresh: ## Change files 20,000 times in every way, each time followed by requests; DIR chooses the file system
-	FRESH_CYCLES=$(or $(CYCLES),20000) FRESH_DIR=$(DIR) $(GO) test -count=1 -timeout 6h -v -run TestFreshness ./go/fileserver
+fresh: ## Change files CYCLES times in every way, each time followed by requests; FRESH_DIR chooses the file system
+	FRESH_CYCLES=$(CYCLES) FRESH_DIR='$(FRESH_DIR)' $(FRESH) -run TestFreshness ./go/fileserver
+	$(if $(filter 0,$(shell id -u)),FRESH_CYCLES=$(CYCLES) $(FRESH) -exec '$(CURDIR)/tests/run/as-nobody' -run 'TestFreshness/.*/chmod' ./go/fileserver)
+
+CYCLES ?= 20000
+FRESH = $(GO) test -count=1 -timeout 6h -v
 
 fuzz: ## Fuzz the file server's parsers and choices, FUZZTIME each
 	@for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' go/fileserver/*_test.go); do \

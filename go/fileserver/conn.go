@@ -47,11 +47,14 @@ const (
 	baselineTime = time.Second
 )
 
-// A conn is one HTTP connection, stepped by its loop. It implements ringo.Handler.
+// A conn is one HTTP connection, stepped by its loop. It implements ringo.Handler. Most are idle, so it
+// holds little by itself; *exchange is nil then.
 type conn struct {
+	*exchange
 	service   *service
 	responder *responder
-	cache     *cache // the loop's, or nil
+	exchanges *exchanges // the loop's
+	cache     *cache     // the loop's, or nil
 	state     state
 	ended     bool // the peer sends no more
 	draining  bool // the server is stopping
@@ -60,15 +63,9 @@ type conn struct {
 	lingers   bool // and what the peer goes on sending is read for a while
 	delayed   bool // the plan's answer is ready, and waits for what is being sent
 
-	request request
-	headLen int // bytes of the request's head
-	body    bodySkipper
-	plan    plan
-	input   []byte // received and not used up
-	head    []byte // the present request's, when it has to outlive its input
+	input []byte // received and not used up
 
 	out       []byte   // in the connection's output memory: answers gathered
-	rest      []byte   // of a listing, what is still to be sent
 	file      openFile // the present answer's, or none
 	probe     openFile // a file that may take its place, or none
 	probing   bool     // what is being opened is only looked for
@@ -79,9 +76,52 @@ type conn struct {
 	lingered int
 	acked    uint64 // when progress was last looked at
 
-	began int64      // when the present request was complete, ns since the epoch
 	moved int64      // of a piece that could not be sent whole
 	peer  netip.Addr // once it was asked for
+}
+
+// An exchange is what a connection needs from the first byte of a request until its answer is sent.
+type exchange struct {
+	request request
+	headLen int // bytes of the request's head
+	body    bodySkipper
+	plan    plan
+	head    []byte // the request's, when it has to outlive its input
+	rest    []byte // of a listing, what is still to be sent
+	began   int64  // when the request was complete, ns since the epoch
+	spare   []byte // memory for the connection's input
+}
+
+// exchanges are a loop's that no connection uses: as many as were once used at the same time.
+type exchanges struct{ idle []*exchange }
+
+func (x *exchanges) take() *exchange {
+	last := len(x.idle) - 1
+	if last < 0 {
+		return new(exchange)
+	}
+	e := x.idle[last]
+	x.idle = x.idle[:last]
+	return e
+}
+
+// takeExchange is for a connection that has something to do.
+func (c *conn) takeExchange() {
+	if c.exchange == nil {
+		c.exchange = c.exchanges.take()
+		c.input = c.spare
+	}
+}
+
+// giveExchange is for one that has nothing to do.
+func (c *conn) giveExchange() {
+	if c.exchange == nil {
+		return
+	}
+	c.request.reset()
+	c.spare, c.rest = c.input[:0], nil
+	c.exchanges.idle = append(c.exchanges.idle, c.exchange)
+	c.exchange, c.input = nil, nil
 }
 
 var _ ringo.FileHandler = (*conn)(nil)
@@ -128,6 +168,7 @@ func (c *conn) peerEnded(rc *ringo.Conn) {
 // process answers the requests in buf, until one is incomplete or an answer has to wait. What is
 // not used up is kept, what was gathered is sent.
 func (c *conn) process(rc *ringo.Conn, buf []byte) {
+	c.takeExchange()
 	c.responder.setTime(rc.Now().UnixNano())
 	for used, waiting := 0, false; !waiting && (c.state == reading || c.state == skipping); buf = buf[used:] {
 		if c.state == reading {
@@ -142,6 +183,9 @@ func (c *conn) process(rc *ringo.Conn, buf []byte) {
 	}
 	if c.state == reading || c.state == skipping {
 		c.setReadTimer(rc)
+	}
+	if c.state == reading && len(c.input) == 0 {
+		c.giveExchange()
 	}
 }
 
@@ -505,4 +549,5 @@ func (c *conn) Closed(rc *ringo.Conn, _ error) {
 	c.service.lane(rc.Loop()).ended.Add(1)
 	c.closeProbe(rc)
 	c.closeFile(rc)
+	c.giveExchange()
 }

@@ -23,9 +23,9 @@ var testSite = site{
 	"dir/home.htm": regular, "future.txt": {size: 1, mtime: hourOn + 3600*second, isRegular: true},
 }
 
-// exchange is what a connection would do with one request: it gives the head
+// exchanged is what a connection would do with one request: it gives the head
 // as appended, and the plan. Bytes of files are not sent; a listing is.
-func exchange(t *testing.T, s *responder, tree site, input string) (string, *plan) {
+func exchanged(t *testing.T, s *responder, tree site, input string) (string, *plan) {
 	t.Helper()
 	var q request
 	p := new(plan)
@@ -170,7 +170,7 @@ var answers = []struct {
 func TestAnswers(t *testing.T) {
 	for _, c := range answers {
 		t.Run(c.name, func(t *testing.T) {
-			got, p := exchange(t, newTestResponder(Options{}), testSite, c.input)
+			got, p := exchanged(t, newTestResponder(Options{}), testSite, c.input)
 			if got != c.want || p.fileOff != c.off || p.fileLen != c.len {
 				t.Errorf("body [%d,+%d)\ngot  %q\nwant %q", p.fileOff, p.fileLen, got, c.want)
 			}
@@ -220,11 +220,11 @@ func TestOptions(t *testing.T) {
 		for name, facts := range testSite {
 			tree[name] = facts
 		}
-		if _, p := exchange(t, newTestResponder(c.options), tree, get(c.path)); p.status != c.status {
+		if _, p := exchanged(t, newTestResponder(c.options), tree, get(c.path)); p.status != c.status {
 			t.Errorf("%+v %s: %d, want %d", c.options, c.path, p.status, c.status)
 		}
 	}
-	if got, _ := exchange(t, newTestResponder(Options{ETag: ETagOff}), testSite, get("/a.txt")); strings.Contains(got, "ETag") {
+	if got, _ := exchanged(t, newTestResponder(Options{ETag: ETagOff}), testSite, get("/a.txt")); strings.Contains(got, "ETag") {
 		t.Error(got)
 	}
 }
@@ -234,7 +234,7 @@ func TestListAnswer(t *testing.T) {
 	for _, c := range []struct{ input, contentType string }{
 		{get("/bare/"), "text/html; charset=utf-8"}, {get("/bare/?format=json"), "application/json"}, {get("/bare/", "Accept: application/json"), "application/json"},
 	} {
-		got, p := exchange(t, newTestResponder(Options{}), testSite, c.input)
+		got, p := exchanged(t, newTestResponder(Options{}), testSite, c.input)
 		r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(got)), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -251,7 +251,7 @@ func TestListAnswer(t *testing.T) {
 		if string(p.name) != "bare" {
 			t.Errorf("the directory to list is %q", p.name)
 		}
-		if head, _ := exchange(t, newTestResponder(Options{}), testSite, "HEAD"+c.input[3:]); !strings.HasSuffix(head, "\r\n\r\n") || head+string(body) != got {
+		if head, _ := exchanged(t, newTestResponder(Options{}), testSite, "HEAD"+c.input[3:]); !strings.HasSuffix(head, "\r\n\r\n") || head+string(body) != got {
 			t.Errorf("HEAD: %q", head)
 		}
 	}
@@ -314,7 +314,7 @@ func TestClock(t *testing.T) {
 // TestHeadersWellFormed reads every answer of a mixed bag as MIME headers.
 func TestHeadersWellFormed(t *testing.T) {
 	for _, path := range []string{"/a.txt", "/dir?\"<>|{}^`\\\xff", "/x/a:b%20%c3%a9", "/nope"} {
-		got, _ := exchange(t, newTestResponder(Options{}), testSite, get(path))
+		got, _ := exchanged(t, newTestResponder(Options{}), testSite, get(path))
 		_, headers, _ := strings.Cut(got, "\r\n")
 		h, err := textproto.NewReader(bufio.NewReader(strings.NewReader(headers))).ReadMIMEHeader()
 		if err != nil || h.Get("Date") == "" {

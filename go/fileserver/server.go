@@ -93,6 +93,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	for range s.Engine.Loops() {
 		shared.responders = append(shared.responders, newResponder(s.Options))
+		shared.exchanges = append(shared.exchanges, new(exchanges))
 	}
 	defer shared.openCaches()()
 	drain := orDefault(s.DrainTimeout, 10*time.Second)
@@ -180,12 +181,13 @@ type service struct {
 	fallback   *fallback // or nil
 	limits     limits
 	responders []*responder // one per loop
+	exchanges  []*exchanges // one per loop
 	caches     []*cache     // one per loop; nil where nothing is kept
 	counters   *Counters
 	unmeasured bool // nobody can say how much of what was sent has arrived: not TCP
 }
 
 func (s *service) accept(c *ringo.Conn) ringo.Handler {
-	return &conn{service: s, responder: s.responders[c.Loop()], cache: s.caches[c.Loop()],
-		file: noFile, probe: noFile}
+	return &conn{service: s, responder: s.responders[c.Loop()], exchanges: s.exchanges[c.Loop()],
+		cache: s.caches[c.Loop()], file: noFile, probe: noFile}
 }

@@ -22,7 +22,7 @@ func form(size int64) fileFacts { return fileFacts{size: size, mtime: fileTime, 
 // headOf runs a request and gives the head's lines by name, and the plan.
 func headOf(t *testing.T, o Options, tree site, input string) (map[string]string, *plan) {
 	t.Helper()
-	got, p := exchange(t, newTestResponder(o), tree, input)
+	got, p := exchanged(t, newTestResponder(o), tree, input)
 	head, _, _ := strings.Cut(got, "\r\n\r\n")
 	lines := map[string]string{}
 	for i, line := range strings.Split(head, "\r\n") {
@@ -235,7 +235,7 @@ func TestParts(t *testing.T) {
 		"0-9,2000-,20-29": {{0, 10}, {20, 10}}, "0-499,500-999": {{0, 500}, {500, 500}},
 		strings.Repeat("7-7,", 16): repeat(byteRange{7, 1}, 16), "0-0,1-1,999-": {{0, 1}, {1, 1}, {999, 1}},
 	} {
-		got, p := exchange(t, newTestResponder(Options{}), testSite, get("/a.txt", "Range: bytes="+set))
+		got, p := exchanged(t, newTestResponder(Options{}), testSite, get("/a.txt", "Range: bytes="+set))
 		var body []byte
 		for p.morePart() {
 			body = p.appendPart(body)

@@ -143,7 +143,7 @@ func TestAttemptsAreRefused(t *testing.T) {
 				t.Errorf("%v: %s: %s", flags, what, outcome)
 			}
 		}
-		if places["goroutine of net/http"] < 18 || places["thread of a loop"] < 18 || places["operation of a loop"] < 6 {
+		if places["goroutine of net/http"] < 20 || places["thread of a loop"] < 20 || places["operation of a loop"] < 7 {
 			t.Errorf("%v", places)
 		}
 		mustServe(t, s.addresses[0], "/file", []byte("content"))

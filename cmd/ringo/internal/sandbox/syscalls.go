@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needed are the system calls of a serving worker, by who makes them. Names that a processor's kernel does not have are
+// needed are the system calls of a worker that has its rings and serves, by who makes them. Names that a processor's kernel does not have are
 // left out there.
 var needed = [][]string{
-	{ // The loops, on rings and without them
-		"io_uring_setup", "io_uring_enter", "io_uring_register", "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg",
+	{ // The loops, on rings and without them. No other ring can be made: it would not be restricted as theirs are.
+		"io_uring_enter", "io_uring_register", "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg",
 		"shutdown", "getpeername", "getsockname", "getsockopt", "setsockopt", "epoll_create1", "epoll_ctl", "epoll_wait",
 		"epoll_pwait", "epoll_pwait2", "eventfd2", "poll", "ppoll", "pipe2", "splice", "sendfile", "inotify_init1",
 		"inotify_add_watch", "inotify_rm_watch",

@@ -68,6 +68,11 @@ func Work() error {
 }
 
 func (w *worker) run() error {
+	engine, err := w.openEngine()
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
 	if err := w.confine(); err != nil {
 		return err
 	}
@@ -84,10 +89,6 @@ func (w *worker) run() error {
 	if w.log != nil {
 		w.server.OnAnswer = w.log.Answered
 	}
-	engine, err := w.openEngine()
-	if err != nil {
-		return err
-	}
 	w.server.Engine = engine
 	told := &metrics{engine: engine, counters: w.server.Counters, log: w.log, restarts: w.task.Restarts}
 	if w.metrics != nil {
@@ -95,17 +96,33 @@ func (w *worker) run() error {
 		defer w.metrics.Close()
 	}
 	err = w.serve(told)
-	engine.Close()
+	engine.Close() // Before the log, to which its last answers go.
 	if w.log != nil {
 		w.log.Close()
 	}
 	return err
 }
 
-// confine takes system calls from the process, which has lost its files before it was born.
-func (w *worker) confine() error {
+// openEngine opens the engine, on rings that only serve if those can be had.
+func (w *worker) openEngine() (*ringo.Engine, error) {
 	s := &w.task.Settings
 	w.confined = confinement{Landlock: w.task.Landlock, User: w.task.User, NoRings: s.Backend == "threads"}
+	options := append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend),
+		ringo.WithTurnBudget(s.TurnBudget))
+	if s.Sandbox != sandboxOff {
+		engine, err := ringo.New(append(options, ringo.WithServingOnly())...)
+		if err == nil {
+			w.confined.Rings = !w.confined.NoRings
+			return engine, nil
+		}
+	}
+	return ringo.New(options...)
+}
+
+// confine takes system calls from the process, which has lost its files before it was born: also the one that would
+// make another ring, so the engine must be open. It refuses what --sandbox=strict asks for and is not there.
+func (w *worker) confine() error {
+	s := &w.task.Settings
 	if s.Sandbox == sandboxOff {
 		return nil
 	}
@@ -114,35 +131,10 @@ func (w *worker) confine() error {
 		return err
 	}
 	w.confined.Seccomp = err == nil
-	return nil
-}
-
-// openEngine opens the engine, on rings that only serve if those can be had.
-func (w *worker) openEngine() (*ringo.Engine, error) {
-	s := &w.task.Settings
-	options := append(fileserver.EngineOptions(s.Loops, s.MaxConns), ringo.WithBackend(s.Backend),
-		ringo.WithTurnBudget(s.TurnBudget))
-	if s.Sandbox != sandboxOff {
-		engine, err := ringo.New(append(options, ringo.WithServingOnly())...)
-		if err == nil {
-			w.confined.Rings = !w.confined.NoRings
-			return engine, w.insist(engine)
-		}
-	}
-	engine, err := ringo.New(options...)
-	if err != nil {
-		return nil, err
-	}
-	return engine, w.insist(engine)
-}
-
-// insist refuses what --sandbox=strict asks for and is not there.
-func (w *worker) insist(engine *ringo.Engine) error {
 	missing := w.confined.missing()
-	if w.task.Settings.Sandbox != sandboxStrict || len(missing) == 0 {
+	if s.Sandbox != sandboxStrict || len(missing) == 0 {
 		return nil
 	}
-	engine.Close()
 	return fmt.Errorf("--sandbox=strict cannot be had: there is no %s; --sandbox=auto takes what there is",
 		strings.Join(missing, " and no "))
 }

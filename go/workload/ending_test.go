@@ -85,11 +85,15 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer unix.Unmount(dir, 0)
 	name := dir + "/file"
-	if _, err := Run(context.Background(), parse(t, words("--name=x --rw=read --size=4m", "--filename="+name)...), Options{}); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("laying out more than fits: %v", err)
+	for _, line := range []string{"--rw=read --size=4m --filename=" + name, "--rw=write --size=4m --filename=" + name,
+		"--rw=read --size=512k --numjobs=3 --directory=" + dir} {
+		_, err := Run(context.Background(), parse(t, words("--name=x "+line)...), Options{})
+		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "bytes more than its file system has free") {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
-	if _, err := os.Stat(name); err == nil {
-		t.Error("half a file was left behind")
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%s was begun before it was refused", left[0].Name())
 	}
 	for _, engine := range []string{"psync", "io_uring"} {
 		j := tryJobs(t, words("--name=x --rw=write --bs=64k --size=4m --fallocate=none --ioengine="+engine, "--filename="+name)...).Jobs[0]
@@ -120,5 +124,85 @@ func TestRefused(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("%v was made", left)
+	}
+}
+
+// What thinktime asks for is waited, whether I/Os are counted when they are issued or when they complete.
+func TestThinkTime(t *testing.T) {
+	for _, line := range []string{"", "--thinktime_blocks_type=issue", "--thinktime_blocks_type=issue --ioengine=io_uring --iodepth=4",
+		"--thinktime_spin=5ms", "--thinktime_iotime=1us"} {
+		j := &runJobs(t, words("--name=x --rw=read --bs=4k --size=32k --thinktime=10ms --thinktime_blocks=2 "+line, "--filename="+file(t, 1<<20))...).Jobs[0]
+		if f := &j.Flows[0]; f.IOs != 8 || f.Duration < 30*time.Millisecond { // After the second, fourth and sixth, at least.
+			t.Errorf("%s: %d I/Os in %v", line, f.IOs, f.Duration)
+		}
+	}
+}
+
+// A job with exitall ends those that exit_what says, when it ends or when it fails.
+func TestExitAll(t *testing.T) {
+	const endless = " --ioengine=null --size=1g --time_based --runtime=1h"
+	for _, c := range []struct {
+		line  string
+		ended bool // the job that was not at its end is ended by the other
+	}{
+		{"--name=short --ioengine=null --size=4k --exitall --name=long" + endless, true},
+		{"--name=short --ioengine=null --size=4k --exitall --exit_what=stonewall --name=long --new_group" + endless, true},
+		{"--name=short --ioengine=null --size=4k --exitall --exit_what=all --name=long --new_group" + endless, true},
+		{"--name=short --ioengine=null --size=4k --exitall --exit_what=group --name=long --new_group --ioengine=null --size=64k", false},
+		{"--name=short --size=64k --rw=read --max_latency=1us --bs=64k --exitall_on_error --filename=" + file(t, 1<<20) + " --name=long" + endless, true},
+	} {
+		result := tryJobs(t, words(c.line)...)
+		long := &result.Jobs[len(result.Jobs)-1]
+		if whole := long.Flows[0].Bytes == 64<<10; whole == c.ended || long.Error != 0 {
+			t.Errorf("%s: %d bytes, error %d", c.line, long.Flows[0].Bytes, long.Error)
+		}
+	}
+}
+
+// A job that waits for another by name finds all that the other wrote.
+func TestWaitFor(t *testing.T) {
+	dir := t.TempDir()
+	result := runJobs(t, words("--bs=4k --size=1m --verify=crc32c --do_verify=0 --filename="+dir+"/file --name=w --rw=randwrite --startdelay=20ms --name=r --wait_for=w --rw=read")...)
+	if len(result.Jobs) != 2 || result.Jobs[1].Flows[0].IOs != 256 {
+		t.Errorf("%d jobs, the second read %d blocks", len(result.Jobs), result.Jobs[1].Flows[0].IOs)
+	}
+}
+
+// An I/O that takes longer than max_latency ends the job, and is told of.
+func TestMaxLatency(t *testing.T) {
+	for _, engine := range []string{"psync", "io_uring", "goread"} {
+		j := &tryJobs(t, words("--name=x --rw=read --bs=1m --size=16m --max_latency=1us --ioengine="+engine, "--filename="+file(t, 16<<20))...).Jobs[0]
+		if j.Error != int(syscall.ETIMEDOUT) || !strings.Contains(j.Failure, "above max_latency of 1000 ns") || j.Flows[0].IOs >= 16 {
+			t.Errorf("%s: error %d, %q, %d I/Os", engine, j.Error, j.Failure, j.Flows[0].IOs)
+		}
+	}
+}
+
+// A device with a mounted file system is not written to. Only the check is made: nothing is ever run here.
+func TestMountedDeviceIsNotWrittenTo(t *testing.T) {
+	text, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	device := ""
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, " ")
+		if info, err := os.Stat(name); err == nil && strings.HasPrefix(name, "/dev/") && info.Mode()&os.ModeDevice != 0 {
+			device = name
+		}
+	}
+	if device == "" {
+		t.Skip("no block device is mounted here")
+	}
+	for line, refused := range map[string]bool{"--rw=write": true, "--rw=randrw": true, "--rw=read": false, "--rw=write --allow_mounted_write=1": false} {
+		job := parse(t, words("--name=x --size=4k "+line+" --filename="+device)...)[0]
+		c, err := newClone(&run{phases: make(map[int]*phase)}, job, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.check() // It may also fail because nobody may open the device here.
+		if got := err != nil && strings.Contains(err.Error(), "refusing to write to a device that is mounted"); got != refused {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
 }

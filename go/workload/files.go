@@ -227,7 +227,7 @@ func (c *clone) layOut(ctx context.Context) error {
 			bytes += need
 		}
 	}
-	fill := c.job.Pattern.Reads || c.job.Overwrite
+	fill := c.fillsFiles()
 	if len(missing) > 0 && fill {
 		plural := ""
 		if len(missing) > 1 {

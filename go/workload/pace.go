@@ -105,21 +105,29 @@ func (t *thinking) completed() {
 // due says that a pause is due, and how long.
 func (t *thinking) due(c *clone) (time.Duration, bool) {
 	think := &t.job.Think
-	if think.Time == 0 {
+	if think.Time == 0 || t.count == 0 { // At least one I/O lies between two pauses.
 		return 0, false
 	}
-	if think.IOTime > 0 {
-		now := c.now()
-		if t.since == 0 {
-			t.since = now
-		}
-		if now-t.since < int64(think.IOTime) {
-			return 0, false
-		}
-		t.since = now + int64(think.Time)
-	} else if t.count < max(think.Blocks, 1) {
+	if !t.enough(c) {
 		return 0, false
 	}
 	t.count = 0
 	return think.Time, true
+}
+
+// enough says that I/O has gone on for long enough, or was enough where that is asked for as well.
+func (t *thinking) enough(c *clone) bool {
+	think := &t.job.Think
+	if think.IOTime == 0 {
+		return t.count >= max(think.Blocks, 1)
+	}
+	now := c.now()
+	if t.since == 0 {
+		t.since = max(c.startedAt.Load(), 1)
+	}
+	if now-t.since < int64(think.IOTime) && (think.Blocks <= 1 || t.count < think.Blocks) {
+		return false
+	}
+	t.since = now + int64(think.Time)
+	return true
 }

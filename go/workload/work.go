@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringo-io/ringo/go/workload/engine"
+	"github.com/ringo-io/ringo/go/workload/internal/host"
 	"github.com/ringo-io/ringo/go/workload/jobfile"
 )
 
@@ -138,10 +139,10 @@ func (w *work) openRingo(files []*os.File, setup engine.Setup) error {
 // transferFlags are the RWF_* of reads and writes.
 func (c *clone) transferFlags() (flags uint32) {
 	if c.job.Engine.NoWait {
-		flags |= unix.RWF_NOWAIT
+		flags |= host.TransferNoWait
 	}
 	if c.job.Engine.Uncached && !c.job.Direct {
-		flags |= unix.RWF_DONTCACHE
+		flags |= host.TransferDontCache
 	}
 	return flags
 }

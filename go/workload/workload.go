@@ -108,6 +108,9 @@ func (r *run) prepare(ctx context.Context) error {
 			return fmt.Errorf("job %s: %w", c.job.Name, err)
 		}
 	}
+	if err := r.checkSpace(); err != nil {
+		return err
+	}
 	for _, c := range r.clones {
 		if err := c.layOut(ctx); err != nil {
 			return fmt.Errorf("job %s: %w", c.job.Name, err)

@@ -94,7 +94,7 @@ func (n *distribution) normal() int64 {
 	const draws = 12
 	sum := uint64(draws - 1)
 	for range draws {
-		sum += n.random.Below(n.ranges + 1)
+		sum += n.random.Below(n.ranges)
 	}
 	value := int64(sum / draws)
 	if n.deviation > 0 {

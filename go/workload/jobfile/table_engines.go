@@ -104,7 +104,7 @@ func rateOptions() []*Option {
 			Default: "complete", Help: "count I/Os when they complete or when they are issued",
 			store: toChoice(func(j *Job) *bool { return &j.Think.OnIssue }, false, true)},
 		{Name: "thinktime_iotime", Group: groupRate, Kind: Seconds, Default: "0",
-			Help: "pause after so long, not after a number of I/Os", store: toInt(thinkIOTimeOf)},
+			Help: "pause after so long, or after thinktime_blocks I/Os where that is more than one", store: toInt(thinkIOTimeOf)},
 		{Name: "max_latency", Group: groupRate, Kind: Micros, PerDirection: true,
 			Help: "end the job at an I/O that takes longer", store: toEach(maxLatencyOf)},
 	}

@@ -20,6 +20,12 @@ const DirectFlag = unix.O_DIRECT
 // DataSyncFlag is O_DSYNC.
 const DataSyncFlag = unix.O_DSYNC
 
+// Flags of a transfer (preadv2(2)): fail rather than wait, and leave nothing in the page cache.
+const (
+	TransferNoWait    = unix.RWF_NOWAIT
+	TransferDontCache = unix.RWF_DONTCACHE
+)
+
 // ThreadUsage is what the calling thread has used so far.
 func ThreadUsage() stats.Usage { return usageOf(unix.RUSAGE_THREAD) }
 
@@ -78,6 +84,25 @@ func InUse(path string) string {
 		_ = unix.Close(fd)
 	}
 	return ""
+}
+
+// Space names the file system of a directory, and says how much of it is free; root may use it all.
+func Space(dir string) (system uint64, free int64, known bool) {
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	if unix.Stat(dir, &st) != nil || unix.Statfs(dir, &fs) != nil || fs.Blocks == 0 {
+		return 0, 0, false
+	}
+	return st.Dev, int64(fs.Bfree) * fs.Bsize, true
+}
+
+// Allocated is how much space a file has; 0 if it is not there.
+func Allocated(path string) int64 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	return st.Blocks * 512
 }
 
 // withPartitions gives a device and its partitions as "major:minor".

@@ -18,6 +18,12 @@ const DirectFlag = 0
 // DataSyncFlag is the nearest there is to O_DSYNC.
 const DataSyncFlag = os.O_SYNC
 
+// Flags of a transfer are not there.
+const (
+	TransferNoWait    = 0
+	TransferDontCache = 0
+)
+
 // ThreadUsage is that of the process: threads are not told apart here.
 func ThreadUsage() stats.Usage { return ProcessUsage() }
 
@@ -38,6 +44,12 @@ func DeviceSize(int) (int64, error) { return 0, unix.ENOTSUP }
 
 // InUse knows nothing.
 func InUse(string) string { return "" }
+
+// Space is not known.
+func Space(string) (system uint64, free int64, known bool) { return 0, 0, false }
+
+// Allocated is not known.
+func Allocated(string) int64 { return 0 }
 
 // FileSystem knows nothing.
 func FileSystem(int) string { return "" }

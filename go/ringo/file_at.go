@@ -109,11 +109,11 @@ const hopLengthMax = 1 << 30
 func (f *File) nowaitFirst(t *traffic, p []byte, off int64) (n int, err error) {
 	n, err = preadNowait(f.fd, p, off)
 	if err == syscall.EOPNOTSUPP || err == syscall.ENOSYS {
-		t.nowait.Store(nowaitRefused)
+		f.volume.nowait[side(t.direct)].Store(nowaitRefused)
 		return plain(csrc.Read, f.fd, p, off)
 	}
-	if t.nowait.Load() == nowaitUnknown {
-		t.nowait.Store(nowaitWorks)
+	if known := &f.volume.nowait[side(t.direct)]; known.Load() == nowaitUnknown {
+		known.Store(nowaitWorks)
 	}
 	if err == nil && (n == len(p) || n == 0) {
 		t.hits.Add(1)

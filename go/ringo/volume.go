@@ -45,8 +45,11 @@ type volume struct {
 	crowd    atomic.Int32  // how many calls are in flight at a time, lately; in units of 1/calming
 	switches atomic.Uint64 // how often that has become a crowd, or ceased to be one
 
-	traffic  [4]traffic               // buffered reads and writes, direct ones
-	contests [2][crowdClasses]contest // of buffered calls, of direct ones
+	// Of buffered calls, and of direct ones.
+	nowait   [2]atomic.Int32 // whether RWF_NOWAIT works there, as far as is known
+	contests [2][crowdClasses]contest
+
+	traffic [4]traffic // buffered reads and writes, direct ones
 }
 
 // traffic is one kind of calls on a volume.
@@ -54,7 +57,6 @@ type traffic struct {
 	direct bool
 	write  bool
 
-	nowait   atomic.Int32  // whether RWF_NOWAIT works there, as far as is known
 	hitShare atomic.Int32  // of 256: how often the page cache had what was asked for, lately
 	hits     atomic.Uint64 // calls the page cache answered at once, in a crowd
 	looped   atomic.Uint64 // calls that went by a loop
@@ -88,8 +90,9 @@ func (v *volumes) of(device uint64) *volume {
 		fresh.traffic[i].hitShare.Store(256)
 	}
 	for i := range fresh.contests {
-		fresh.contests[i][0].leads = true
-		fresh.contests[i][0].plain.Store(true)
+		for class := range fresh.contests[i] {
+			fresh.contests[i][class].init(class == 0)
+		}
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)
 	return known.(*volume)
@@ -145,14 +148,14 @@ func (v *volume) crowdSeen(inFlight int) int {
 // waits for it, so a ring would only hand it to a worker, of which there are few; and so it does
 // with all buffered writes. Such calls wait on threads of their own, up to a cap.
 func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
-	buffered := !t.direct
+	buffered, nowait := !t.direct, v.nowait[side(t.direct)].Load()
 	switch {
-	case (t.write && buffered) || t.nowait.Load() == nowaitRefused:
+	case (t.write && buffered) || nowait == nowaitRefused:
 		if inFlight > plainCap {
 			return wayLoop
 		}
 		return wayPlain
-	case !t.write && t.nowait.Load() == nowaitUnknown:
+	case !t.write && nowait == nowaitUnknown:
 		return wayNowait
 	case !t.write && buffered && one(16):
 		return wayNowait

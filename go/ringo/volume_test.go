@@ -3,6 +3,7 @@ package ringo
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -66,7 +67,7 @@ func TestPolicyFewCalls(t *testing.T) {
 func TestPolicyFlips(t *testing.T) {
 	v := newVolume()
 	reads, _ := v.trafficOf(true)
-	reads.nowait.Store(nowaitWorks)
+	v.nowait[1].Store(nowaitWorks)
 	const flips = 50
 	for i := range flips {
 		// Later on the contest may have its own mind, for these calls take no time.
@@ -104,7 +105,7 @@ func TestPolicyPageCache(t *testing.T) {
 	if ways := flow(v, reads, Auto, 50, 100); ways[wayNowait] != 100 {
 		t.Errorf("not known yet: %v", ways)
 	}
-	reads.nowait.Store(nowaitWorks)
+	v.nowait[0].Store(nowaitWorks)
 	for _, c := range []struct {
 		share  int32
 		mostly way
@@ -133,7 +134,7 @@ func TestPolicyPageCache(t *testing.T) {
 func TestPolicyWithoutNowait(t *testing.T) {
 	v := newVolume()
 	reads, writes := v.trafficOf(false)
-	reads.nowait.Store(nowaitRefused)
+	v.nowait[0].Store(nowaitRefused)
 	for _, traffic := range []*traffic{reads, writes} {
 		if ways := flow(v, traffic, Auto, plainCap, 1000); ways[wayPlain] != 1000 {
 			t.Errorf("below the cap: %v", ways)
@@ -144,43 +145,72 @@ func TestPolicyWithoutNowait(t *testing.T) {
 	}
 }
 
-// rounds runs rounds of a contest in which a plain one and one of the loop take so long each.
-func rounds(c *contest, n int, plain, loop time.Duration) (ofPlain int) {
-	now, begun := c.began, c.begun
-	if now.IsZero() {
-		now = time.Unix(1, 0)
-	}
+// rounds runs rounds of a contest in which a plain one and one of the loop take so long each, give or
+// take noise: 0.5 is anything from two thirds to one and a half times as long.
+func rounds(c *contest, n int, plain, loop time.Duration, noise float64) (ofPlain int) {
+	random := rand.New(rand.NewPCG(1, 2))
+	now := time.Unix(1, 0)
 	for range n {
+		took := float64(loop)
 		if c.plain.Load() {
 			ofPlain++
-			now = now.Add(plain)
-		} else {
-			now = now.Add(loop)
+			took = float64(plain)
 		}
-		begun += contestRound
-		c.nextRound(begun, now)
+		if factor := 1 + noise*random.Float64(); random.IntN(2) == 0 {
+			took *= factor
+		} else {
+			took /= factor
+		}
+		c.measure(0, now)
+		c.nextRound(contestRound, now.Add(time.Duration(took)))
 	}
 	return ofPlain
 }
 
-// TestContest: the quicker leads before long, the other is tried less and less, a change is seen,
-// and noise is none.
+// TestContest: the quicker leads before long and the other is tried less and less, also where
+// rounds of the same kind differ much; of equals the loop leads; a change is seen.
 func TestContest(t *testing.T) {
+	const ms = time.Millisecond
+	for _, noise := range []float64{0, 0.5} {
+		var c contest
+		c.init(true)
+		if n := rounds(&c, 1000, 20*ms, 10*ms, noise); n > 60 {
+			t.Errorf("noise %v: the loop is the quicker: %d of 1000 rounds were plain", noise, n)
+		}
+		if n := rounds(&c, 5000, 10*ms, 20*ms, noise); n < 3500 {
+			t.Errorf("noise %v: then plain was: %d of 5000 rounds were plain", noise, n)
+		}
+		if n := rounds(&c, 10000, 10*ms, 12*ms, noise); n < 9000 {
+			t.Errorf("noise %v: a difference of a fifth: %d of 10000 rounds were plain", noise, n)
+		}
+		if n := rounds(&c, 20000, 10*ms, 8*ms, noise); n > 6000 {
+			t.Errorf("noise %v: a difference the other way: %d of 20000 rounds were plain", noise, n)
+		}
+	}
+	var equal contest
+	equal.init(true)
+	if n := rounds(&equal, 5000, 10*ms, 10*ms, 0); n > 1000 {
+		t.Errorf("equals: %d of 5000 rounds were plain", n)
+	}
+}
+
+// TestContestIdle: a round that was interrupted by idleness, or shared the volume with others, decides nothing.
+func TestContestIdle(t *testing.T) {
 	var c contest
-	if n := rounds(&c, 1000, 2e6, 1e6); n == 0 || n > 10 {
-		t.Errorf("the loop is the quicker: %d of 1000 rounds were plain", n)
+	c.init(false)
+	for range 100 {
+		rounds(&c, 20, 2e6, 1e6, 0)
+		rounds(&c, 1, 1e12, 1e12, 0)
 	}
-	if n := rounds(&c, 5000, 1e6, 2e6); n < 3000 {
-		t.Errorf("then plain was: %d of 5000 rounds were plain", n)
-	}
-	if n := rounds(&c, 5000, 100e4, 95e4); n < 4900 {
-		t.Errorf("a difference of a twentieth: %d of 5000 rounds were plain", n)
-	}
-	var idle contest
-	rounds(&idle, 100, 2e6, 1e6)
-	rounds(&idle, 1, 1e12, 1e12)
-	if n := rounds(&idle, 1000, 2e6, 1e6); n > 50 {
+	if n := rounds(&c, 1000, 2e6, 1e6, 0); n > 50 {
 		t.Errorf("after idleness %d of 1000 rounds were plain", n)
+	}
+	for i := range 1000 {
+		c.measure(0, time.Unix(1, 0))
+		c.nextRound(2*contestRound, time.Unix(1, int64(1+i%2)))
+	}
+	if c.leads || c.won != 0 {
+		t.Errorf("rounds of others were judged: leads %v, won %d", c.leads, c.won)
 	}
 }
 

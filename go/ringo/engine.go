@@ -29,6 +29,8 @@ type Engine struct {
 	policy    Policy
 	holds     holds
 
+	plainWrites atomic.Int32 // WriteFiles by plain system calls under way
+
 	logger   *slog.Logger
 	slow     time.Duration // of a delivery
 	slowOnce sync.Once

@@ -131,7 +131,7 @@ func TestFullBlockingCalls(t *testing.T) {
 			go func() {
 				defer cancelled.Done()
 				var pathErr *fs.PathError
-				err := e.WriteFile(ctx, name, []byte("never"), 0o600)
+				err := e.WriteFile(ctx, name, []byte("never"), 0o600, Atomic)
 				if !errors.Is(err, cause) || !errors.As(err, &pathErr) {
 					t.Errorf("depth %d: %v", depth, err)
 				}

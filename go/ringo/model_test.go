@@ -71,9 +71,9 @@ func modelOps(t *testing.T) int {
 	return 4000
 }
 
-// modelDirs are directories on several file systems: those of RINGO_MODEL_DIRS, or what is here.
+// modelDirs are directories on several file systems: those of RINGO_DIRS, or what is here.
 func modelDirs(t *testing.T) []string {
-	if text := os.Getenv("RINGO_MODEL_DIRS"); text != "" {
+	if text := os.Getenv("RINGO_DIRS"); text != "" {
 		return strings.Split(text, ":")
 	}
 	dirs := []string{t.TempDir()}

@@ -30,6 +30,7 @@ func newConfig(options []Option) (*config, error) {
 	c.ring.Depth = 1024
 	c.ring.Reserve = 16384
 	c.ring.ReceiveBuffers, c.ring.ReceiveBufferSize = 256, 4096
+	c.ring.BoundedWorkers = 32
 	WithBackend(os.Getenv("RINGO_BACKEND"))(c)
 	for _, o := range options {
 		o(c)
@@ -99,7 +100,8 @@ func WithRingSize(submission, completion int) Option {
 }
 
 // WithWorkers caps the kernel's worker threads of each loop: bounded ones do file I/O that cannot
-// be started without blocking, unbounded ones splices. The default is 4 and 4.
+// be started without blocking, and fsync; unbounded ones do splices. The default is 32 and 4: who
+// writes many files durably needs many that wait at once.
 func WithWorkers(bounded, unbounded int) Option {
 	return func(c *config) {
 		c.set(&c.ring.BoundedWorkers, "WithWorkers bounded", bounded, 1, 1024)

@@ -2,7 +2,9 @@ package ringo
 
 import (
 	"context"
+	"io"
 	"io/fs"
+	"os"
 	"runtime"
 	"syscall"
 
@@ -33,7 +35,11 @@ func WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode, 
 
 // WriteFile writes data to name, creating it with perm (before umask) or truncating it, as
 // os.WriteFile does. When ctx ends first, the write is cancelled; data is not touched any more
-// once WriteFile has returned.
+// once WriteFile has returned. Safe for concurrent use.
+//
+// Without options a regular file is written by plain system calls, which end with their context
+// only between two megabytes: a ring hands each file it creates to a worker thread. What has to
+// wait for the device is better off there.
 func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode, options ...WriteOption) error {
 	l, err := e.blockingLoop()
 	if err != nil {
@@ -46,6 +52,74 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 		return pathError("write", name, err)
 	}
 	defer e.holds.give()
+	if joined(options) == 0 {
+		if done, err := e.writePlain(ctx, name, data, perm); done {
+			return err
+		}
+	}
+	return e.writeByLoop(ctx, l, name, data, perm, options)
+}
+
+func joined(options []WriteOption) (all WriteOption) {
+	for _, o := range options {
+		all |= o
+	}
+	return all
+}
+
+// writePlain writes a regular file on the caller's thread. It leaves to the loop (done is false)
+// what may wait for others without end, and what would be too many waiting threads.
+func (e *Engine) writePlain(ctx context.Context, name string, data []byte, perm fs.FileMode) (done bool, err error) {
+	defer e.plainWrites.Add(-1)
+	if e.plainWrites.Add(1) > plainCap {
+		return false, nil
+	}
+	// Most often the file is new, and this tells it without another call.
+	fd, err := openPlain(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, perm)
+	if err == syscall.EEXIST {
+		if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() {
+			return false, nil
+		}
+		fd, err = openPlain(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_TRUNC, perm)
+	}
+	if err != nil {
+		return true, pathError("open", name, err)
+	}
+	err = writeParts(ctx, fd, data)
+	if closeErr := syscall.Close(fd); err == nil {
+		err = closeErr
+	}
+	return true, pathError("write", name, err)
+}
+
+func openPlain(name string, flag int, perm fs.FileMode) (fd int, err error) {
+	for {
+		if fd, err = syscall.Open(name, flag|syscall.O_CLOEXEC, syscallMode(perm)); err != syscall.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// writeParts looks after ctx from part to part.
+func writeParts(ctx context.Context, fd int, data []byte) error {
+	const part = 1 << 20
+	for n := 0; n < len(data); n += part {
+		if n > 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		p := data[n:min(n+part, len(data))]
+		m, err := plain(csrc.Write, int32(fd), p, int64(n))
+		if err == nil && m < len(p) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) writeByLoop(ctx context.Context, l *loop, name string, data []byte, perm fs.FileMode, options []WriteOption) error {
 	w := e.newFileWrite(name, data)
 	ended := make(chan error, 1)
 	w.fn = func(err error) { ended <- err }
@@ -107,10 +181,7 @@ func (e *Engine) newFileWrite(name string, data []byte) *fileWrite {
 
 func (w *fileWrite) post(to poster, perm fs.FileMode, options []WriteOption) (t ticket, err error) {
 	op := csrc.Op{Code: csrc.WriteFile, FD: atCWD, Length: uint64(len(w.data)),
-		Argument2: uint64(syscallMode(perm))}
-	for _, o := range options {
-		op.Argument |= uint32(o)
-	}
+		Argument: uint32(joined(options)), Argument2: uint64(syscallMode(perm))}
 	if err = w.chunk.setPath(w.name); err == nil {
 		op.Address = addressOf(w.chunk.path())
 		if len(w.data) > 0 {

@@ -314,7 +314,7 @@ func TestWriteFileContextEnded(t *testing.T) {
 // still used it. Atomic must leave the old file or the new one, and nothing else.
 func TestWriteFileCancelled(t *testing.T) {
 	e := open(t)
-	for _, options := range [][]WriteOption{{}, {Atomic}, {Atomic, Sync}} {
+	for _, options := range [][]WriteOption{{}, {Sync}, {Atomic}, {Atomic, Sync}} {
 		dir := t.TempDir()
 		name := dir + "/file"
 		if err := os.WriteFile(name, []byte("old"), 0o600); err != nil {
@@ -342,7 +342,7 @@ func TestWriteFileCancelled(t *testing.T) {
 			if readErr != nil || bytes.IndexByte(got, 'b') >= 0 {
 				t.Fatalf("%v: found data of after the call: %v", options, readErr)
 			}
-			if atomic := len(options) > 0; atomic && len(got) != len(data) && string(got) != "old" {
+			if joined(options)&Atomic != 0 && len(got) != len(data) && string(got) != "old" {
 				t.Fatalf("%v: found %d bytes", options, len(got))
 			}
 		}
@@ -379,6 +379,61 @@ func TestWriteFileBlockedOnFIFO(t *testing.T) {
 	})
 }
 
+// TestWriteFileSpecial: what is not a regular file is written as os.WriteFile does it, links and large
+// files too.
+func TestWriteFileSpecial(t *testing.T) {
+	e := open(t)
+	dir := t.TempDir()
+	if err := os.Symlink("target", dir+"/dangling"); err != nil {
+		t.Fatal(err)
+	}
+	large := randomBytes(3<<20 + 1)
+	if err := e.WriteFile(t.Context(), dir+"/dangling", large, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(dir + "/target"); !bytes.Equal(got, large) || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if err := e.WriteFile(t.Context(), "/dev/null", large, 0o600); err != nil {
+		t.Error(err)
+	}
+	name := mkfifo(t)
+	read := make(chan []byte, 1)
+	go func() {
+		got, _ := os.ReadFile(name)
+		read <- got
+	}()
+	if err := e.WriteFile(t.Context(), name, large, 0o600); err != nil {
+		t.Error(err)
+	}
+	if got := <-read; !bytes.Equal(got, large) {
+		t.Errorf("the FIFO carried %d bytes", len(got))
+	}
+}
+
+// TestWriteFileWays: plain files are not handed to a loop, as long as not too many threads wait.
+func TestWriteFileWays(t *testing.T) {
+	e := open(t)
+	name := t.TempDir() + "/file"
+	written := func() uint64 { return e.Stats().Ops["writefile"] }
+	for _, old := range []string{"new", "old"} {
+		if err := e.WriteFile(t.Context(), name, []byte("x"), 0o600); err != nil || written() != 0 {
+			t.Errorf("%s: %v, %d by a loop", old, err, written())
+		}
+	}
+	e.plainWrites.Add(plainCap)
+	if err := e.WriteFile(t.Context(), name, []byte("y"), 0o600); err != nil || written() != 1 {
+		t.Errorf("too many: %v, %d by a loop", err, written())
+	}
+	e.plainWrites.Add(-plainCap)
+	if err := e.WriteFile(t.Context(), name, []byte("z"), 0o600, Sync); err != nil || written() != 2 {
+		t.Errorf("Sync: %v, %d by a loop", err, written())
+	}
+	if got, err := os.ReadFile(name); string(got) != "z" || err != nil || e.plainWrites.Load() != 0 {
+		t.Errorf("%q, %v, %d under way", got, err, e.plainWrites.Load())
+	}
+}
+
 // TestWriteFileInsideOneSlice pins many parts of one allocation at once, some of it with Go
 // pointers beside them, which cgo would refuse to pass.
 func TestWriteFileInsideOneSlice(t *testing.T) {
@@ -396,7 +451,7 @@ func TestWriteFileInsideOneSlice(t *testing.T) {
 		writing.Add(1)
 		go func() {
 			defer writing.Done()
-			if err := e.WriteFile(t.Context(), fmt.Sprint(dir, "/", i), records[i].data[:], 0o600); err != nil {
+			if err := e.WriteFile(t.Context(), fmt.Sprint(dir, "/", i), records[i].data[:], 0o600, Atomic); err != nil {
 				t.Error(err)
 			}
 		}()

@@ -248,11 +248,7 @@ storm: ## Cancel, expire and close at random moments during STORM_OPS calls on f
 
 MODEL_OPS ?= 1000000
 model: ## Compare File with os.File for MODEL_OPS random operations on ext4 (or what TMPDIR is on), tmpfs and overlayfs
-	@dir=$$(mktemp -d) && mkdir $$dir/plain $$dir/tmpfs $$dir/lower $$dir/upper $$dir/work $$dir/overlay && \
-	unshare --mount --map-root-user sh -c "mount -t tmpfs tmpfs $$dir/tmpfs && mount -t overlay overlay \
-		-o lowerdir=$$dir/lower,upperdir=$$dir/upper,workdir=$$dir/work $$dir/overlay && RINGO_MODEL_OPS=$(MODEL_OPS) \
-		RINGO_MODEL_DIRS=$$dir/plain:$$dir/tmpfs:$$dir/overlay $(GO) test ./go/ringo -count=1 -timeout 0 -v -run TestFileModel"; \
-	status=$$?; rm -rf $$dir; exit $$status
+	RINGO_MODEL_OPS=$(MODEL_OPS) tests/run/file-systems $(GO) test ./go/ringo -count=1 -timeout 0 -v -run TestFileModel
 
 bench-serve: bin/ringo build/bench/load ## Measure the file server beside nginx, net/http and Caddy; ROWS is a pattern, CADDY its command
 	@.ci/setup bench
@@ -275,10 +271,12 @@ build/bench/echo-servers:
 	$(GO) build -C tests/bench/echo -buildvcs=false -o $(CURDIR)/$@ .
 .PHONY: build/bench/echo-servers
 
-bench-go: build/bench/window ## Measure the Go package's files beside package os and plain C; BENCH_GO names some of "readat window matrix writefiles readfiles"
+bench-go: build/bench/window ## Measure the Go package's files beside package os and plain C on ext4 (or what TMPDIR is on), tmpfs and overlayfs; BENCH_GO names some of "readat window matrix writefiles readfiles", ROWS is a pattern
 	@.ci/setup bench
-	@$(GO) run ./tests/bench $(BENCH_GO)
+	@$(GO) build -buildvcs=false -o build/bench/bench ./tests/bench
+	@tests/run/file-systems build/bench/bench -only '$(ROWS)' -rounds $(ROUNDS) $(BENCH_GO)
 
+ROUNDS ?= 9
 BENCH_GO ?= readat window matrix writefiles readfiles
 .PHONY: storm model bench-go
 
@@ -320,9 +318,12 @@ check-go: ## go vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-check-portable: ## Every package builds without cgo, and for another processor
+check-portable: ## Every package builds without cgo, and for another processor; go/ringo for another system, cgo on or off
 	CGO_ENABLED=0 $(GO) build ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) build ./go/ringo
+	GOOS=darwin CGO_ENABLED=1 $(GO) build ./go/ringo
+	@chosen=$$(GOOS=darwin CGO_ENABLED=1 $(GO) list -f '{{.CgoFiles}}{{.CFiles}}' ./csrc ./go/ringo) && \
+		[ -z "$$(echo "$$chosen" | tr -d '[]\n')" ] || { echo "C for darwin: $$chosen"; exit 1; }
 	CGO_ENABLED=0 $(GO) test ./go/ringo -run 'TestFile|TestWindow|TestBatch|TestFS|TestOps|TestPolicy|TestMany'
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./go/... ./cmd/...
 

@@ -18,9 +18,12 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"sort"
 	"time"
 
@@ -30,20 +33,26 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 9, "rounds; 9 are the least that give an interval of 95 %")
 	seconds := flag.Float64("seconds", 5, "how long each arm of serve and echo runs in a round")
-	dir := flag.String("dir", os.TempDir(), "where files to read and serve are made")
+	dir := flag.String("dir", cmp.Or(os.Getenv("RINGO_DIRS"), os.TempDir()), "where files are made; the benchmarks of files take a list, separated by colons")
 	binary := flag.String("ringo", "bin/ringo", "the command to measure")
 	caddy := flag.String("caddy", "", "Caddy's command, for serve")
-	only := flag.String("only", "", "a regular expression: which rows of serve and core are run")
+	only := flag.String("only", "", "a regular expression: which rows are run")
 	keep := flag.String("json", "", "where serve keeps its ratios")
 	flag.Parse()
+	pattern, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: -only: %v\n", err)
+		os.Exit(2)
+	}
+	files := filesOptions{*rounds, filepath.SplitList(*dir), pattern}
 	benchmarks := map[string]func() error{
 		"core":       func() error { return benchCore(*rounds, *dir, *only) },
 		"nop":        func() error { return benchNop(*rounds) },
-		"readfiles":  func() error { return benchReadFiles(*rounds, *dir) },
-		"readat":     func() error { return benchReadAt(*rounds, *dir) },
-		"window":     func() error { return benchWindow(*rounds, *dir) },
-		"matrix":     func() error { return benchMatrix(*rounds, *dir) },
-		"writefiles": func() error { return benchWriteFiles(*rounds, *dir) },
+		"readfiles":  func() error { return benchReadFiles(files) },
+		"readat":     func() error { return benchReadAt(files) },
+		"window":     func() error { return benchWindow(files) },
+		"matrix":     func() error { return benchMatrix(files) },
+		"writefiles": func() error { return benchWriteFiles(files) },
 		"serve": func() error {
 			fmt.Printf("%s; %d rounds of %v s\n\n%s\n", environment(), *rounds, *seconds, tableHead)
 			return benchServe(serveOptions{*rounds, *seconds, *dir, *binary, *caddy, *only, *keep})
@@ -108,14 +117,16 @@ type arm struct {
 	run  func() (sample, error)
 }
 
-// interleave runs the arms in turn, A B A B.
+// interleave runs the arms in turn, each round from the next one on: a device that saves up while it
+// rests would favour the first.
 func interleave(rounds int, arms ...arm) ([][]sample, error) {
 	samples := make([][]sample, len(arms))
-	for range rounds {
-		for i, a := range arms {
-			s, err := a.run()
+	for round := range rounds {
+		for i := range arms {
+			i = (i + round) % len(arms)
+			s, err := arms[i].run()
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", a.name, err)
+				return nil, fmt.Errorf("%s: %w", arms[i].name, err)
 			}
 			samples[i] = append(samples[i], s)
 		}

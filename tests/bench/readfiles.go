@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -21,34 +20,41 @@ const (
 
 // benchReadFiles reads the same small files by ReadFiles and by as many goroutines with
 // os.ReadFile as do best here, from the page cache and from the disk.
-func benchReadFiles(rounds int, dir string) error {
-	names, err := makeFiles(filepath.Join(dir, "ringo-bench-files"))
-	if err != nil {
-		return err
-	}
+func benchReadFiles(o filesOptions) error {
 	e, err := ringo.New()
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	for _, cold := range []bool{false, true} {
-		if cold && os.Geteuid() != 0 {
-			fmt.Println("readfiles, cold: left out: dropping the page cache needs root")
-			continue
+	return o.eachDir(func(dir, fileSystem string) error {
+		for _, cache := range []string{"cached", "cold"} {
+			row := fmt.Sprintf("readfiles/%s/%s", fileSystem, cache)
+			switch {
+			case !o.wants(row):
+			case cache == "cold" && fileSystem == "tmpfs":
+				fmt.Printf("%s: left out: tmpfs is memory\n", row)
+			case cache == "cold" && os.Geteuid() != 0:
+				fmt.Printf("%s: left out: dropping the page cache needs root\n", row)
+			default:
+				if err := compareReadFiles(o.rounds, e, dir, row, cache == "cold"); err != nil {
+					return err
+				}
+			}
 		}
-		if err := compareReadFiles(rounds, e, names, cold); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
-func compareReadFiles(rounds int, e *ringo.Engine, names []string, cold bool) error {
-	best, err := bestGoroutines(names, cold)
+func compareReadFiles(rounds int, e *ringo.Engine, dir, row string, cold bool) error {
+	names, err := makeFiles(filepath.Join(dir, "ringo-bench-files"))
 	if err != nil {
 		return err
 	}
 	var sums [2]uint32
+	best, err := bestNumber(func(n int) (sample, error) { return readGoroutines(n, names, cold, &sums[1]) })
+	if err != nil {
+		return err
+	}
 	samples, err := interleave(rounds,
 		arm{"ReadFiles", func() (sample, error) { return readRing(e, names, cold, &sums[0]) }},
 		arm{"os.ReadFile", func() (sample, error) { return readGoroutines(best, names, cold, &sums[1]) }})
@@ -58,8 +64,7 @@ func compareReadFiles(rounds int, e *ringo.Engine, names []string, cold bool) er
 	if sums[0] != sums[1] {
 		return fmt.Errorf("the two read different bytes: sums %08x and %08x", sums[0], sums[1])
 	}
-	fmt.Printf("readfiles: %d files of %d bytes, %s\n", len(names), filesSize,
-		map[bool]string{false: "cached", true: "cold (drop_caches=3 before each)"}[cold])
+	fmt.Printf("%s: %d files of %d bytes\n", row, len(names), filesSize)
 	medians("ReadFiles", samples[0])
 	medians(fmt.Sprintf("os.ReadFile, %d goroutines", best), samples[1])
 	ratios("files/s", samples[0], samples[1], sample.perSecond)
@@ -87,22 +92,6 @@ func makeFiles(dir string) ([]string, error) {
 	}
 	unix.Sync()
 	return names, nil
-}
-
-// bestGoroutines tries how many goroutines read the files quickest.
-func bestGoroutines(names []string, cold bool) (best int, err error) {
-	fastest := 0.0
-	for _, n := range []int{1, 2, 4, 8, 16, 32, 64, 128} {
-		var sum uint32
-		s, err := readGoroutines(n, names, cold, &sum)
-		if err != nil {
-			return 0, err
-		}
-		if s.perSecond() > fastest {
-			best, fastest = n, s.perSecond()
-		}
-	}
-	return best, nil
 }
 
 func prepareCache(cold bool) error {
@@ -135,26 +124,17 @@ func readGoroutines(n int, names []string, cold bool, sum *uint32) (sample, erro
 	return measure(len(names), func() error {
 		var next atomic.Int64
 		var total atomic.Uint32
-		var failed atomic.Pointer[error]
-		var running sync.WaitGroup
-		for range n {
-			running.Add(1)
-			go func() {
-				defer running.Done()
-				for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
-					data, err := os.ReadFile(names[i])
-					if err != nil {
-						failed.Store(&err)
-					}
-					total.Add(crc32.ChecksumIEEE(data))
+		err := together(n, func(int) error {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				data, err := os.ReadFile(names[i])
+				if err != nil {
+					return err
 				}
-			}()
-		}
-		running.Wait()
+				total.Add(crc32.ChecksumIEEE(data))
+			}
+			return nil
+		})
 		*sum = total.Load()
-		if err := failed.Load(); err != nil {
-			return *err
-		}
-		return nil
+		return err
 	})
 }

@@ -16,6 +16,7 @@ type rowResult struct {
 	Name    string
 	Servers []string
 	samples [][]sample
+	turns   []time.Duration // the longest of each server; 0 where it does not say
 }
 
 // A ratio is the median of the first server's figure to another's, with the 95 % interval.
@@ -65,12 +66,17 @@ func (r *rowResult) print() {
 				line = append(line, "")
 			}
 		}
+		if r.turns[i] > 0 {
+			line = append(line, r.turns[i].Round(10*time.Microsecond).String())
+		} else {
+			line = append(line, "")
+		}
 		fmt.Println("| " + strings.Join(line, " | ") + " |")
 	}
 }
 
-const tableHead = "| work | server | requests/s | CPU µs per request | p99 | beside it | CPU ratio | requests/s ratio | p99 ratio | beside ratio |\n" +
-	"|---|---|---|---|---|---|---|---|---|---|"
+const tableHead = "| work | server | requests/s | CPU µs per request | p99 | beside it | CPU ratio | requests/s ratio | p99 ratio | beside ratio | longest turn |\n" +
+	"|---|---|---|---|---|---|---|---|---|---|---|"
 
 // figures are a row's as they are kept in a file.
 type figures struct {

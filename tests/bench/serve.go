@@ -48,20 +48,21 @@ var serveRows = []row{
 	{name: "1 KiB, 64 connections", load: load{path: "/1k", conns: 64}, servers: []string{"ringo", "nginx", "net/http", "caddy", "ringo threads", "ringo --cache=off"}},
 	{name: "1 KiB, 1 connection", load: load{path: "/1k", conns: 1}, servers: []string{"ringo", "nginx", "net/http"}},
 	{name: "1 KiB, 400 files", load: load{path: "/many/%d", count: 400, conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
-	{name: "16 KiB", load: load{path: "/16k", conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
-	{name: "64 KiB", load: load{path: "/64k", conns: 64}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "16 KiB", load: load{path: "/16k", conns: 64}, servers: []string{"ringo", "nginx", "net/http", "caddy"}},
+	{name: "64 KiB", load: load{path: "/64k", conns: 64}, servers: []string{"ringo", "nginx", "net/http", "caddy"}},
 	{name: "256 KiB", load: load{path: "/256k", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
-	{name: "1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo", "nginx", "net/http", "caddy"}},
 	{name: "16 MiB", load: load{path: "/16m", conns: 16}, servers: []string{"ringo", "nginx", "net/http"}},
 	{name: "precompressed, br", load: load{path: "/packed/app.js", conns: 64, headers: []string{"Accept-Encoding: br"}}, servers: []string{"ringo", "nginx"}},
 	{name: "precompressed, gzip", load: load{path: "/packed/app.js", conns: 64, headers: []string{"Accept-Encoding: gzip"}}, servers: []string{"ringo", "nginx"}},
-	{name: "404", load: load{path: "/missing", conns: 64, status: 404}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "404", load: load{path: "/missing", conns: 64, status: 404}, servers: []string{"ringo", "nginx", "net/http", "caddy"}},
 	{name: "304", load: load{path: "/1k", conns: 64, status: 304, headers: []string{"If-Modified-Since: " + siteTime.Format(http.TimeFormat)}}, servers: []string{"ringo", "nginx", "net/http"}},
 	{name: "64 KiB of 16 MiB", load: load{path: "/16m", conns: 64, status: 206, headers: []string{"Range: bytes=5000000-5065535"}}, servers: []string{"ringo", "nginx", "net/http"}},
 	{name: "1 KiB beside cold downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, cold: true, servers: []string{"ringo", "nginx aio", "nginx"}},
 	{name: "1 KiB beside cached downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, servers: []string{"ringo", "nginx", "nginx aio"}},
 	{name: "JSON access log", load: load{path: "/1k", conns: 64}, servers: []string{"ringo logging", "ringo"}},
-	{name: "sendfile, 1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo --sendfile=sendfile", "ringo", "ringo --sendfile=splice", "ringo --sendfile=read"}},
+	{name: "sendfile, 1 MiB", load: load{path: "/1m", conns: 16}, servers: []string{"ringo --sendfile=sendfile", "ringo", "ringo --sendfile=splice", "ringo --sendfile=read", "ringo --sendfile=zerocopy"}},
+	{name: "sandbox", load: load{path: "/1k", conns: 64}, servers: []string{"ringo", "ringo --sandbox=off"}},
 }
 
 // siteTime is when all files were written last; nginx takes a condition for fulfilled by this time alone.
@@ -90,6 +91,7 @@ func benchServe(o serveOptions) error {
 		}
 		result.print()
 		results = append(results, result)
+		site.stop()
 	}
 	if wanted.MatchString("10,000 idle connections") {
 		if err := site.idle(10000); err != nil {
@@ -107,6 +109,7 @@ type site struct {
 	dir     string
 	options serveOptions
 	running map[string]*server
+	started int // servers, ever
 }
 
 func (s *site) root() string { return filepath.Join(s.dir, "site") }
@@ -135,12 +138,16 @@ func (s *site) make() error {
 	return nil
 }
 
+// metricsAbove is how far the port of ringo's metrics is above that of its files.
+const metricsAbove = 1000
+
 // server gives a running server, started when it is first asked for; nil when there is none here.
 func (s *site) server(name string) (*server, error) {
 	if known := s.running[name]; known != nil {
 		return known, nil
 	}
-	port := 18100 + len(s.running)
+	port := 18100 + s.started
+	s.started++
 	var started *server
 	var err error
 	kind, flags, _ := strings.Cut(name, " ")
@@ -160,7 +167,7 @@ func (s *site) server(name string) (*server, error) {
 	case name == "caddy":
 		started, err = startServer(name, port, s.options.caddy, "file-server", "--root", s.root(), "--listen", fmt.Sprintf("127.0.0.1:%d", port))
 	case kind == "ringo":
-		args := []string{"serve", "--loops=1", fmt.Sprintf("--listen=127.0.0.1:%d", port)}
+		args := []string{"serve", "--loops=1", fmt.Sprintf("--listen=127.0.0.1:%d", port), fmt.Sprintf("--metrics=127.0.0.1:%d", port+metricsAbove)}
 		switch {
 		case flags == "threads":
 			args = append(args, "--backend=threads")
@@ -169,7 +176,9 @@ func (s *site) server(name string) (*server, error) {
 		case flags != "":
 			args = append(args, flags)
 		}
-		started, err = startServer(name, port, s.options.ringo, append(args, s.root())...)
+		if started, err = startServer(name, port, s.options.ringo, append(args, s.root())...); err == nil {
+			started.metrics = port + metricsAbove
+		}
 	}
 	if err == nil {
 		s.running[name] = started
@@ -177,15 +186,17 @@ func (s *site) server(name string) (*server, error) {
 	return started, err
 }
 
+// stop stops all servers: each row begins with new ones, for a loop's longest turn is since its start.
 func (s *site) stop() {
-	for _, server := range s.running {
+	for name, server := range s.running {
 		server.stop()
+		delete(s.running, name)
 	}
 }
 
 // run measures a row: every server is warmed, and then takes its turn in each round.
-func (s *site) run(r row) (rowResult, error) {
-	result := rowResult{Name: r.name}
+func (s *site) run(r row) (result rowResult, err error) {
+	result.Name = r.name
 	var arms []arm
 	for _, name := range r.servers {
 		server, err := s.server(name)
@@ -207,9 +218,19 @@ func (s *site) run(r row) (rowResult, error) {
 			return result, fmt.Errorf("%s: %w", result.Servers[i], err)
 		}
 	}
-	samples, err := interleave(s.options.rounds, arms...)
-	result.samples = samples
-	return result, err
+	if result.samples, err = interleave(s.options.rounds, arms...); err != nil {
+		return result, err
+	}
+	for _, name := range result.Servers {
+		turn := time.Duration(0)
+		if server := s.running[name]; server.metrics != 0 {
+			if turn, err = server.longestTurn(); err != nil {
+				return result, err
+			}
+		}
+		result.turns = append(result.turns, turn)
+	}
+	return result, nil
 }
 
 func (s *site) measure(r row, server *server, seconds float64) (sample, error) {

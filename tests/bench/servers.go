@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Servers under test have core 0, their clients core 1.
@@ -24,6 +28,7 @@ const (
 type server struct {
 	name    string
 	port    int
+	metrics int // its port, of ringo
 	command *exec.Cmd
 }
 
@@ -35,7 +40,7 @@ func startServer(name string, port int, command string, args ...string) (*server
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{name, port, cmd}
+	s := &server{name: name, port: port, command: cmd}
 	for range 100 {
 		if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return s, conn.Close()
@@ -103,25 +108,40 @@ func (s *server) pids() []string {
 	return all
 }
 
-// cpu is the CPU time of the server, in ticks of 10 ms; io-wq's workers are threads of it.
+// cpu is the CPU time of the server; io-wq's workers are threads of it.
 func (s *server) cpu() (total time.Duration, err error) {
 	for _, pid := range s.pids() {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		number, err := strconv.Atoi(pid)
 		if err != nil {
 			return 0, err
 		}
-		// The name, which may hold anything, ends at the last parenthesis; utime and stime are
-		// the 12th and 13th fields after it (proc(5)).
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			total += time.Duration(ticks) * 10 * time.Millisecond
+		var used unix.Timespec
+		if err := unix.ClockGettime(cpuClock(number), &used); err != nil {
+			return 0, fmt.Errorf("CPU time of %s: %w", s.name, err)
 		}
+		total += time.Duration(used.Nano())
 	}
 	return total, nil
+}
+
+// cpuClock is the clock of a process's CPU time, as clock_getcpuclockid(3) makes it.
+func cpuClock(pid int) int32 { return int32(^pid<<3 | 2) }
+
+// longestTurn is the longest that a loop of ringo's was busy without looking at its other connections, since
+// it was started.
+func (s *server) longestTurn() (time.Duration, error) {
+	answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.metrics))
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if figure, found := strings.CutPrefix(lines.Text(), "ringo_loop_longest_turn_seconds"); found {
+			seconds, err := strconv.ParseFloat(figure[strings.LastIndexByte(figure, ' ')+1:], 64)
+			return time.Duration(seconds * float64(time.Second)), err
+		}
+	}
+	return 0, errors.New("the metrics tell of no longest turn")
 }
 
 // pss is the server's memory in bytes, shared pages divided among those who share them.

@@ -35,7 +35,8 @@ SAN_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omi
 SAN_FLAGS_tsan = -fsanitize=thread
 COMPILE = $(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) $(SAN_FLAGS_$(SAN)) -MMD -MP -Icsrc
 
-C_SOURCES = $(filter-out csrc/$(if $(THREADS_ONLY),uring,uring_none).c,$(wildcard csrc/*.c))
+C_SOURCES = $(filter-out $(if $(THREADS_ONLY),$(URING_SOURCES),csrc/uring_none.c),$(wildcard csrc/*.c))
+URING_SOURCES = csrc/uring.c csrc/uring_open.c csrc/uring_abi.c
 C_OBJECTS = $(C_SOURCES:csrc/%.c=$(OUT)/csrc/%.o)
 C_TESTS = $(patsubst tests/c/%.c,$(OUT)/tests/%,$(filter-out tests/c/_%,$(wildcard tests/c/*.c)))
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -240,14 +239,6 @@ static uint32_t take_completions(struct ring *ring, struct ringo_completion *com
 	memcpy(completions, ring->completions, count * sizeof(*completions));
 	ring->completion_count = 0;
 	return count;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* What is left of a time that ends at `end_ns`. */

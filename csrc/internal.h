@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "kernel.h"
 #include "ringo.h"
@@ -376,6 +377,14 @@ static inline bool hop_is_bounded(const struct slot *slot)
 	uint64_t bounded = slot->hop.off == UINT64_MAX ? always : always | at_an_offset;
 
 	return bounded >> slot->hop.opcode & 1 && !slot->polling;
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static inline void count_up(uint64_t *counter, uint64_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What ringo knows of the kernel's io_uring interface by number. It is a stable ABI, so the age of
- * the installed headers does not matter; uring.c asserts what its header has.
+ * the installed headers does not matter; uring_abi.c asserts what its header has.
  *
  * Source: include/uapi/linux/io_uring.h of Linux 6.18. The comments name the first kernel of what
  * is newer than 6.1, the oldest that loops open on.

@@ -11,7 +11,7 @@
  *   cancel.c     asking them to end
  *   ops.c        the table of ops; ops_*.c have what it names: ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests
- *   uring.c      backend: requests to SQEs, CQEs to results
+ *   uring*.c     backend: requests to SQEs, CQEs to results
  *   threads.c, threads_*.c, plain.c    backend: the same by epoll and plain system calls
  *   chain.c      ops that run one after the other
  *   ring.c       what a loop and a batch have in common: slots and a backend, opened and closed
@@ -26,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -50,14 +49,6 @@ struct ringo_loop {
 
 	uint64_t held_since_ns; /* posts are being held back since then, or 0 */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Options. */
 

@@ -170,14 +170,14 @@ static void take_ended(struct threads *threads)
 		else if (job->cancelled)
 			job_end(threads, job, -ECANCELED, -1);
 		else
-			timers_sleep_until(threads, job, timers_now() + READER_PAUSE_NS);
+			timers_sleep_until(threads, job, now_ns() + READER_PAUSE_NS);
 	}
 }
 
 /* Timeouts end; an open that had no reader is tried again. */
 static void end_timeouts(struct threads *threads)
 {
-	uint64_t now = threads->timed.head == NULL ? 0 : timers_now();
+	uint64_t now = threads->timed.head == NULL ? 0 : now_ns();
 	struct job *job;
 
 	while ((job = timers_take_expired(threads, now)) != NULL) {
@@ -227,7 +227,7 @@ static int wait_for_events(struct threads *threads, int timeout_ms)
 static int threads_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
 	struct threads *threads = ring->backend_state;
-	uint64_t end_ns = timeout_ns < 0 ? UINT64_MAX : timers_now() + (uint64_t)timeout_ns;
+	uint64_t end_ns = timeout_ns < 0 ? UINT64_MAX : now_ns() + (uint64_t)timeout_ns;
 	bool sleep;
 	int ret;
 
@@ -235,7 +235,7 @@ static int threads_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_
 	do {
 		sleep = threads->result_count < wait_count && threads->pushed.head == NULL;
 		ret = wait_for_events(threads, sleep ? timers_wait_ms(threads, end_ns) : 0);
-	} while (ret == 0 && sleep && threads->result_count < wait_count && timers_now() < end_ns);
+	} while (ret == 0 && sleep && threads->result_count < wait_count && now_ns() < end_ns);
 	return ret;
 }
 

@@ -131,7 +131,6 @@ void watch_edge(struct threads *threads, int fd);
 void watch_cancel(struct threads *threads, struct job *job);
 
 /* threads_timers.c: what waits for a time, CLOCK_MONOTONIC in nanoseconds. */
-uint64_t timers_now(void);
 void timers_start(struct threads *threads, struct job *job);
 void timers_sleep_until(struct threads *threads, struct job *job, uint64_t end_ns);
 struct job *timers_take_expired(struct threads *threads, uint64_t now_ns);

@@ -3,7 +3,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Backend "threads": jobs that wait for a time, in the order of their ends. */
 #include <errno.h>
-#include <time.h>
 
 #include "threads.h"
 
@@ -11,14 +10,6 @@
 
 /* The longest sleep; who wakes early sleeps again. */
 #define SLEEP_MAX_NS (3600 * SECOND_NS)
-
-uint64_t timers_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 void timers_sleep_until(struct threads *threads, struct job *job, uint64_t end_ns)
 {
@@ -42,7 +33,7 @@ void timers_start(struct threads *threads, struct job *job)
 	uint64_t end_ns;
 
 	if (__builtin_mul_overflow((uint64_t)span->seconds, SECOND_NS, &end_ns) ||
-	    __builtin_add_overflow(end_ns, (uint64_t)span->nanoseconds + timers_now(), &end_ns))
+	    __builtin_add_overflow(end_ns, (uint64_t)span->nanoseconds + now_ns(), &end_ns))
 		end_ns = UINT64_MAX;
 	timers_sleep_until(threads, job, end_ns);
 }
@@ -58,7 +49,7 @@ struct job *timers_take_expired(struct threads *threads, uint64_t now_ns)
 /* How long to wait for events: until `end_ns`, or until the first job's time; -1 without end. */
 int timers_wait_ms(const struct threads *threads, uint64_t end_ns)
 {
-	uint64_t now = timers_now(), left;
+	uint64_t now = now_ns(), left;
 
 	if (threads->timed.head != NULL && threads->timed.head->end_ns < end_ns)
 		end_ns = threads->timed.head->end_ns;

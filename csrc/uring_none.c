@@ -1,7 +1,7 @@
 //go:build linux && ringo_threads
 
 /* SPDX-License-Identifier: MIT */
-/* In the place of uring.c where liburing is left out: a backend "uring" that cannot be opened. */
+/* In the place of uring*.c where liburing is left out: a backend "uring" that cannot be opened. */
 #include <errno.h>
 
 #include "internal.h"

@@ -22,7 +22,7 @@ mutant 'holding back without end' loop.c batching \
 	's/if \(now - loop->held_since_ns < \(uint64_t\)loop->policy.submit_delay_ns\)\n\t\t\treturn true;/return true;/'
 mutant 'a ring used by another thread' loop.c refused \
 	's/if \(loop->thread != \(pid_t\)syscall\(SYS_gettid\)\)\n\t\treturn -EXDEV;//'
-mutant 'more than 16 registered ring descriptors' uring.c open_close \
+mutant 'more than 16 registered ring descriptors' uring_open.c open_close \
 	's/if \(!shared && io_uring_register_ring_fd\(&uring->ring\) == 1\) \{/if (!shared) {\n\t\tif (io_uring_register_ring_fd(\&uring->ring) != 1)\n\t\t\tabort();/'
 mutant 'short transfers' ops_files.c soak \
 	's/if \(result == 0 \|\| \(uint64_t\)slot->done == slot->op.length\)\n\t\treturn true;/return true;/'
@@ -64,8 +64,8 @@ mutant 'a full loop that cannot be told to cancel' mailbox.c refused \
 	's/slotless \+= op_is_slotless\(&ops\[i\]\);/slotless += 0;/'
 mutant 'posts to a loop that ends' mailbox.c stop_posters \
 	's/return mailbox_pending\(mailbox\) == 0 &&\n\t       \(atomic_compare_exchange_strong\(&mailbox->admission, &before, ADMISSION_SEALED\) \|\|\n\t\tbefore & ADMISSION_SEALED\);/(void)before;\n\treturn mailbox_pending(mailbox) == 0;/'
-mutant 'io-wq starts many workers' uring.c workers \
-	's/ret == 0 \? limit_workers\(&uring->ring, options\) : ret;/ret;/'
+mutant 'io-wq starts many workers' uring_open.c workers \
+	's/\tif \(ret == 0\)\n\t\tret = limit_workers\(&uring->ring, options\);\n//'
 mutant 'falling back for want of memory' internal.h open \
 	's/return error == -EPERM \|\|/return error == -ENOMEM || error == -EPERM ||/'
 mutant 'a path that stays cut' writefile.c soak \
@@ -74,7 +74,7 @@ BACKEND=threads mutant 'a receive that was cancelled half way' threads.c recv \
 	's/job->moved > 0 \? \(int32_t\)job->moved : -ECANCELED/-ECANCELED/'
 BACKEND=threads mutant 'a cancelled chain goes on' chain.c chains \
 	's/for \(next = slot; next != NULL; next = after\(ring, next\)\)\n\t\tnext->cancelled [^;]*;\n\tfor \(; slot != NULL && slot->chained; slot = next\) \{\n\t\tnext = after\(ring, slot\);\n\t\tslot_cancel_alone\(ring, slot\);\n\t\}/(void)next;\n\tslot_cancel_alone(ring, slot);/'
-mutant 'a child that forks off shares the ring' uring.c fork \
+mutant 'a child that forks off shares the ring' uring_open.c fork \
 	's/ret = io_uring_ring_dontfork\(&uring->ring\);/ret = 0;/'
 mutant 'sendfile waits for the disk' sendfile.c sendfile \
 	's/(static bool is_cached\(struct slot \*slot, uint64_t chunk\)\n\{)/$1\n\tif (chunk > 0)\n\t\treturn slot->asked_until = slot->op.offset + slot->done + (off_t)chunk, true;/'

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What abilities of io_uring are worth here: each with against without, in turns, a loop of ringo
- * either way. abilities [ROUNDS] prints, for each, the medians of the rounds' ratios of operations
- * per second and of CPU time per operation, with a 95 % interval.
+ * either way. abilities [ROUNDS [WORDS]] prints, for each whose line has WORDS in it, the medians
+ * of the rounds' ratios of operations per second and of CPU time per operation, with a 95 %
+ * interval.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -296,10 +297,12 @@ int main(int argc, char **argv)
 	unsigned char *memory = mmap(NULL, (size_t)DEPTH << 20, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	need(memory != MAP_FAILED && rounds > 0 && rounds <= ROUNDS_MAX, "abilities [ROUNDS]");
+	need(memory != MAP_FAILED && rounds > 0 && rounds <= ROUNDS_MAX,
+	     "abilities [ROUNDS [WORDS]]");
 	printf("%-66s %-18s %-18s  %s\n", "with against without", "operations/s",
 	       "CPU per operation", "without");
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		run_pair(pairs[i], rounds, memory);
+		if (argc < 3 || strstr(pairs[i][0].name, argv[2]) != NULL)
+			run_pair(pairs[i], rounds, memory);
 	return 0;
 }

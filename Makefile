@@ -256,6 +256,12 @@ bench-serve: bin/ringo build/bench/load ## Measure the file server beside nginx,
 	@$(GO) build -o build/bench/bench ./tests/bench
 	@build/bench/bench -only '$(ROWS)' -caddy '$(CADDY)' -seconds 2 -json build/bench/serve.json serve
 
+FIO_PARTS = rows-1-4k rows-1-16k rows-0-4k rows-0-16k null $(foreach d,1 0,article-$(d)-16k article-$(d)-32k article-$(d)-1m)
+bench-fio: bin/ringo ## Measure ringo bench beside fio on what TMPDIR is on, 20 minutes; the tables as Markdown, the article's chart in build/bench
+	@.ci/setup bench
+	@tests/bench/fio.sh $(or $(TMPDIR),/tmp)
+	@$(GO) run ./tests/bench tables build/bench/article.svg $(FIO_PARTS:%=build/bench/fio/%.txt)
+
 build/bench/load: tests/bench/c/load.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) $(C_WARNINGS) -o $@ $<
@@ -345,5 +351,5 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z\/-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: all serve lib install clean test test-c test-c-asan test-c-tsan proof test-programs test-go test-threads test-forbidden \
-	test-liburing test-arm64 test-without-liburing mutants soak siege model fresh fuzz test-browser bench bench-go bench-serve \
+	test-liburing test-arm64 test-without-liburing mutants soak siege model fresh fuzz test-browser bench bench-go bench-serve bench-fio \
 	check $(CHECKS:%=check-%) docs format help

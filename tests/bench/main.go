@@ -9,6 +9,7 @@
 //	go run ./tests/bench writefiles  new files, plain and durable, against package os
 //	go run ./tests/bench serve       files over HTTP against nginx, net/http and Caddy
 //	go run ./tests/bench chart A.json B.svg   draws what serve -json has kept
+//	go run ./tests/bench tables A.svg A.txt...   tables of ringo bench, as Markdown and as a chart
 //	go run ./tests/bench echo        512 bytes sent back, against net and gnet
 //	go run ./tests/bench idle        memory of 10,000 connections, against net and gnet
 //
@@ -82,6 +83,9 @@ func main() {
 
 // helper runs what is no benchmark.
 func helper(args []string) (err error, done bool) {
+	if len(args) > 2 && args[0] == "tables" {
+		return tables(args[1], args[2:]), true
+	}
 	if len(args) != 3 {
 		return nil, false
 	}

@@ -14,8 +14,9 @@
  *   the loop's. ringo_post, ringo_wake, ringo_loop_stop, ringo_loop_stats may be called by any
  *   thread between open and close. The deliver function runs on the loop's thread.
  *   A batch may be taken by any thread, one at a time, unless RINGO_SETUP_ONE_THREAD binds it to
- * the one that opened it; ringo_batch_cancel may be called by another one while it runs. The core
- * keeps no globals, and starts no threads but those of the backend threads, which take no signals.
+ *   the one that opened it; ringo_batch_cancel may be called by another one while it runs. The
+ *   core keeps no globals, and starts no threads but those of the backend threads, which take no
+ *   signals.
  *
  * Ownership
  *   what an op names                       whose, and until when
@@ -118,18 +119,23 @@ struct ringo_batch;
  *   RECV       with RINGO_BUFFER_SELECT the data is in a provided buffer, its id in `extra`, and
  *              the completion has RINGO_BUFFER. 0 is the end of the stream.
  *   RECVMSG    with RINGO_MULTISHOT (then RINGO_BUFFER_SELECT as well) each message is in a
- * provided buffer: a struct ringo_message, then name and control data, with as much room as
- *              msg_namelen and msg_controllen of the op's msghdr say, then the data. One without
- *              data, the end of a stream or an empty datagram, is the final completion.
+ *              provided buffer: a struct ringo_message, then name and control data, with as much
+ *              room as msg_namelen and msg_controllen of the op's msghdr say, then the data. One
+ *              without data, the end of a stream or an empty datagram, is the final completion.
  *   ACCEPT     with RINGO_MULTISHOT, -EMFILE and its like come with RINGO_MORE: accepting goes on
  *              by itself after a pause. With a limit > 0 it takes no more connections than that
  *              from the backlog; the last one is the final completion.
  *   RETURN_BUFFER has no completion at all.
- *   SEND_ZC, SENDMSG_ZC  one request, which may be short, and no copy where the kernel and the
- * device can do without: a completion with RINGO_MORE says how much went. The memory is free with
- * the second, which has RINGO_NOTIFIED and the same result; with RINGO_COPIED the kernel has copied
- * after all (since 6.2 it tells). A batch reports the second alone, and so does an op that failed.
- * Ring only. MESSAGE_RING  leaves a completion with RINGO_MESSAGE at another loop, whose
+ *   SEND_ZC, SENDMSG_ZC
+ *              one request, which may be short, and no copy where the kernel and the device can
+ *              do without: a completion with RINGO_MORE says how much went. The memory is free
+ *              with the second, which has RINGO_NOTIFIED and the same result; with RINGO_COPIED
+ *              the kernel has copied after all (since 6.2 it tells). The second comes when the
+ *              peer has the data or the connection is gone: no cancel hastens it, and a stop
+ *              waits for it. A batch reports the second alone, and so does an op that failed.
+ *              Ring only.
+ *   MESSAGE_RING
+ *              leaves a completion with RINGO_MESSAGE at another loop, whose
  *              ringo_loop_descriptor is `fd`: user_data (below 2^63) and result are the op's
  *              argument2 and length. With RINGO_MESSAGE_FILE the file in place `offset` of this
  *              ring's table goes to place fd2 of the other one's, or with -1 to a free one: the
@@ -230,8 +236,9 @@ enum {
  * empty place.
  *
  *   FILES_UPDATE    puts descriptors into the places from `offset` on, -1 empties one, -2 leaves
- * it; with offset -1 into any that are free, whose numbers it writes to the array. The result is
- * how many it has put. The table has references of its own: the caller may close its descriptors.
+ *                   it; with offset -1 into any that are free, whose numbers it writes to the
+ *                   array. The result is how many it has put. The table has references of its
+ *                   own: the caller may close its descriptors.
  *   BUFFERS_UPDATE  the same for memory, at once on the ring's thread: pinned, and charged to
  *                   RLIMIT_MEMLOCK, -ENOMEM. An iovec of NULL and 0 empties a place.
  *   INSTALL_FD      the result is a descriptor for a file of the table.

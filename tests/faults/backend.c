@@ -123,6 +123,7 @@ static bool may_be_refused(const struct hop *hop)
 	case KERNEL_RECV:
 	case KERNEL_SEND:
 	case KERNEL_SENDMSG:
+	case KERNEL_SEND_ZC:
 	case KERNEL_ACCEPT:
 		return !(hop->op_flags & MSG_DONTWAIT);
 	case KERNEL_READ:
@@ -226,6 +227,7 @@ static void shorten(struct faulty *faulty, struct hop *hop, uint64_t token)
 	case KERNEL_READ:
 	case KERNEL_WRITE:
 	case KERNEL_SEND:
+	case KERNEL_SEND_ZC:
 	case KERNEL_SPLICE:
 	case KERNEL_RECV:
 		if (hop->len > 1 && fault_strikes(FAULT_SHORTENED))
@@ -246,6 +248,7 @@ static void rewrite(struct faulty *faulty, const struct hop *hop, uint64_t token
 	case KERNEL_CLOSE:
 	case KERNEL_FSYNC:
 	case KERNEL_STATX:
+	case KERNEL_MSG_RING:
 		if (fault_strikes(FAULT_REWRITTEN))
 			make_note(faulty, token)->rewrite = true;
 		return;
@@ -481,6 +484,14 @@ static void faulty_provide_buffer(struct ring *ring, uint16_t group, uint32_t id
 	take_state_back(ring, faulty);
 }
 
+static int faulty_descriptor(const struct ring *ring)
+{
+	struct ring copy = *ring;
+	const struct faulty *faulty = lend_state(&copy);
+
+	return faulty->real->descriptor == NULL ? -EOPNOTSUPP : faulty->real->descriptor(&copy);
+}
+
 #define TABLE(open_function, takes_chains)                                                         \
 	{                                                                                          \
 		.name = "faulty", .library = "none", .links = (takes_chains),                      \
@@ -488,7 +499,7 @@ static void faulty_provide_buffer(struct ring *ring, uint16_t group, uint32_t id
 		.push = faulty_push, .turn = faulty_turn, .reap = faulty_reap,                     \
 		.supports = faulty_supports, .describe = faulty_describe,                          \
 		.register_buffers = faulty_register_buffers,                                       \
-		.provide_buffer = faulty_provide_buffer,                                           \
+		.provide_buffer = faulty_provide_buffer, .descriptor = faulty_descriptor,          \
 	}
 
 const struct backend __wrap_backend_uring = TABLE(open_uring, true);

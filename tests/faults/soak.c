@@ -33,6 +33,7 @@ enum {
 	SILENCE_SECONDS = 60,
 	SEED = 20240229,
 	SHORT_RUN = 8000,
+	INCREMENTAL_BUFFERS = 4,
 };
 
 static struct {
@@ -48,8 +49,11 @@ static struct {
 	struct ringo_op *outbox;
 	uint32_t outbox_count, outbox_slots, outbox_room;
 	bool ticking, stopping;
-	unsigned char *buffers;
-	uint32_t buffer_size;
+	struct {
+		unsigned char *base;
+		uint32_t count, size;
+		uint32_t filled[INCREMENTAL_BUFFERS]; /* of incremental ones */
+	} groups[GROUPS];
 } soak;
 
 uint32_t soak_random(uint32_t limit)
@@ -217,6 +221,10 @@ static void complete(const struct ringo_completion *completion)
 	uint64_t index = completion->user_data & 0xffff;
 	struct flight *flight = &soak.flights[index < FLIGHTS ? index : 0];
 
+	if (completion->flags & RINGO_MESSAGE) {
+		messages_take(completion);
+		return;
+	}
 	if (index >= FLIGHTS || completion->user_data == 0 ||
 	    flight->op.user_data != completion->user_data) {
 		soak.doubled++;
@@ -287,16 +295,37 @@ void soak_close(int fd)
 		close(fd);
 }
 
-void soak_return_buffer(int32_t id)
+void soak_return_buffer(uint32_t group, int32_t id)
 {
-	const struct ringo_op op = OP(.code = RINGO_RETURN_BUFFER, .argument = (uint32_t)id);
+	const struct ringo_op op =
+		OP(.code = RINGO_RETURN_BUFFER, .argument = (uint32_t)id, .argument2 = group);
 
 	(void)post(&op, 1, true);
 }
 
-const unsigned char *soak_buffer(int32_t id)
+bool soak_has_group(uint32_t group)
 {
-	return soak.buffers + (size_t)id * soak.buffer_size;
+	return soak.groups[group].count > 0;
+}
+
+const unsigned char *soak_take_buffer(uint32_t group, const struct ringo_completion *completion,
+				      bool *mine)
+{
+	uint32_t id = (uint32_t)completion->extra, begin = 0;
+
+	*mine = !(completion->flags & RINGO_BUFFER_MORE);
+	if (group == GROUP_INCREMENTAL) {
+		uint32_t *filled = &soak.groups[group].filled[id];
+
+		begin = *filled;
+		*filled = *mine ? 0 : begin + (uint32_t)completion->result;
+	}
+	return soak.groups[group].base + (size_t)id * soak.groups[group].size + begin;
+}
+
+int soak_descriptor(void)
+{
+	return soak.loop == NULL ? -EOPNOTSUPP : ringo_loop_descriptor(soak.loop);
 }
 
 /* Something ends each millisecond, so that deliver is called though all else waits. */
@@ -341,6 +370,15 @@ static bool must_be_cancelled(const struct flight *flight)
 	       flight->op.code != RINGO_CANCEL;
 }
 
+/* The memory of a zero-copy send is the kernel's until the peer has the data, whoever cancels. */
+static bool sends_zero_copy(void)
+{
+	for (size_t i = 0; i < FLIGHTS; i++)
+		if (soak.flights[i].op.user_data != 0 && soak.flights[i].op.code == RINGO_SEND_ZC)
+			return true;
+	return false;
+}
+
 static void finish(void)
 {
 	bool any = false;
@@ -349,7 +387,10 @@ static void finish(void)
 		any = must_be_cancelled(&soak.flights[i]);
 	if (any)
 		soak_cancel(RINGO_CANCEL_ALL, -1, 0);
-	soak.stopping = soak.in_flight == 0;
+	for (uint32_t i = 0; i < soak.actor_count; i++)
+		if (soak.actors[i]->drain != NULL)
+			soak.actors[i]->drain(soak.actors[i]);
+	soak.stopping = soak.in_flight == 0 && messages_due() == 0;
 	if (soak.stopping)
 		ringo_loop_stop(soak.loop, RINGO_STOP_DRAIN);
 }
@@ -363,7 +404,7 @@ static uint32_t deliver(uintptr_t context, const struct ringo_completion *comple
 	soak.outbox_room = room;
 	for (uint32_t i = 0; i < count; i++)
 		complete(&completions[i]);
-	if (!soak.ticking && !is_enough())
+	if (!soak.ticking && (!is_enough() || sends_zero_copy()))
 		tick();
 	act(1 + soak_random(24));
 	if (is_enough() && !soak.stopping)
@@ -392,6 +433,26 @@ static struct ringo_options random_options(uint32_t backend)
 				      .turn_budget = 4096u << soak_random(5)};
 }
 
+static void open_groups(void)
+{
+	static const struct ringo_buffer_group more[] = {
+		{.id = GROUP_SMALL, .count = 2, .size = 128},
+		{.id = GROUP_INCREMENTAL,
+		 .count = INCREMENTAL_BUFFERS,
+		 .size = 1000,
+		 .flags = RINGO_BUFFERS_INCREMENTAL}};
+
+	for (size_t i = 0; i < LENGTH_OF(more); i++) {
+		int ret = ringo_loop_add_group(soak.loop, &more[i]);
+
+		must(ret == 0 || (ret == -EOPNOTSUPP && more[i].flags != 0));
+	}
+	memset(soak.groups, 0, sizeof(soak.groups));
+	for (uint32_t id = 0; id < GROUPS; id++)
+		soak.groups[id].count = ringo_loop_group(soak.loop, id, &soak.groups[id].base,
+							 &soak.groups[id].size);
+}
+
 static void run_loop(uint32_t backend, uint64_t ops)
 {
 	struct ringo_options options = random_options(backend);
@@ -399,7 +460,7 @@ static void run_loop(uint32_t backend, uint64_t ops)
 	soak.wanted = soak.started + ops;
 	soak.stopping = soak.ticking = false;
 	must(open_loop(&options, &soak.loop) == 0);
-	must(ringo_loop_buffers(soak.loop, &soak.buffers, &soak.buffer_size) > 0);
+	open_groups();
 	soak.outbox_slots = soak.outbox_room = 0; /* the first op goes by the mailbox */
 	while (!soak.ticking)
 		tick();
@@ -489,6 +550,7 @@ static void add_actors(const char *directory)
 		add_actor(stream_actor(i));
 	add_actor(accept_actor());
 	add_actor(waits_actor());
+	add_actor(messages_actor());
 }
 
 /* In parts, each with other options. Returns how many ops were lost, doubled or wrong. */

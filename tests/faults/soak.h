@@ -36,6 +36,7 @@ struct actor {
 	const char *name;
 	bool in_batch; /* its ops end by themselves */
 	bool (*act)(struct actor *);
+	void (*drain)(struct actor *); /* NULL, or lets go what no cancel ends */
 	void (*check)(struct actor *); /* when nothing is in flight */
 	void (*close)(struct actor *);
 	void *things;
@@ -47,6 +48,26 @@ struct actor *paths_actor(const char *directory);
 struct actor *stream_actor(uint64_t seed);
 struct actor *accept_actor(void);
 struct actor *waits_actor(void);
+struct actor *messages_actor(void);
+
+/* The loop's ring, for messages; negative where there is none. */
+int soak_descriptor(void);
+
+/* A message has come. */
+void messages_take(const struct ringo_completion *completion);
+
+/* How many messages are sure to come yet. */
+uint32_t messages_due(void);
+
+/* Groups of provided buffers: two whose receives take what is free, and an incremental one, for one
+ * stream alone, where there is such a thing. */
+enum { GROUP_FIRST, GROUP_SMALL, GROUP_INCREMENTAL, GROUPS };
+bool soak_has_group(uint32_t group);
+
+/* Takes the data of a completion with RINGO_BUFFER; `mine` says whether the buffer has to be given
+ * back. */
+const unsigned char *soak_take_buffer(uint32_t group, const struct ringo_completion *completion,
+				      bool *mine);
 
 uint32_t soak_random(uint32_t limit);
 
@@ -65,9 +86,8 @@ void flight_free(struct flight *flight);
 
 /* Asks what is in flight on these to end. */
 void soak_cancel(uint32_t how, int fd, uint64_t user_data);
-void soak_return_buffer(int32_t id);
+void soak_return_buffer(uint32_t group, int32_t id);
 void soak_close(int fd);
-const unsigned char *soak_buffer(int32_t id);
 
 /* Judges the errno (positive) that an op ended with: injected, or of a cancel. */
 void judge_error(const struct flight *flight, int error);

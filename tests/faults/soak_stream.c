@@ -18,8 +18,12 @@ struct stream {
 	uint64_t sent, received;
 	uint64_t sending; /* most that the op in flight may add to `sent` */
 	bool reading, writing;
-	bool torn;              /* how much of a header went is not known */
-	int32_t held[HELD_MAX]; /* provided buffers to give back */
+	bool torn;        /* how much of a header went is not known */
+	bool reads_parts; /* into incremental buffers, where there are */
+	struct {
+		uint32_t group;
+		int32_t id;
+	} held[HELD_MAX]; /* provided buffers to give back */
 	int held_count;
 };
 
@@ -73,19 +77,32 @@ static void take_in(struct stream *stream, const struct flight *flight, const un
 
 /* Reading. */
 
+static void give_back_one(struct stream *stream)
+{
+	stream->held_count--;
+	soak_return_buffer(stream->held[stream->held_count].group,
+			   stream->held[stream->held_count].id);
+}
+
 static void give_back_some(struct stream *stream)
 {
 	while (stream->held_count > 0 && soak_random(2) == 0)
-		soak_return_buffer(stream->held[--stream->held_count]);
+		give_back_one(stream);
 }
 
 static void take_buffer(struct stream *stream, const struct flight *flight,
 			const struct ringo_completion *c)
 {
-	take_in(stream, flight, soak_buffer(c->extra), (size_t)c->result);
+	uint32_t group = (uint32_t)flight->op.argument2;
+	bool mine;
+
+	take_in(stream, flight, soak_take_buffer(group, c, &mine), (size_t)c->result);
+	if (!mine)
+		return;
 	if (stream->held_count == HELD_MAX)
-		soak_return_buffer(stream->held[--stream->held_count]);
-	stream->held[stream->held_count++] = c->extra;
+		give_back_one(stream);
+	stream->held[stream->held_count].group = group;
+	stream->held[stream->held_count++].id = c->extra;
 	give_back_some(stream);
 }
 
@@ -108,6 +125,13 @@ static void read_ended(struct flight *flight, const struct ringo_completion *c)
 		wrong(flight, "bytes beyond the %zu read were touched", got);
 }
 
+static uint32_t choose_group(const struct stream *stream)
+{
+	if (stream->reads_parts && soak_has_group(GROUP_INCREMENTAL))
+		return GROUP_INCREMENTAL;
+	return soak_random(2) == 0 ? GROUP_FIRST : GROUP_SMALL;
+}
+
 static struct ringo_op choose_read(struct stream *stream, struct flight *flight)
 {
 	struct ringo_op op = OP(.code = RINGO_RECV, .fd = stream->out,
@@ -122,6 +146,7 @@ static struct ringo_op choose_read(struct stream *stream, struct flight *flight)
 	} else if (choice == 2 || choice == 3) {
 		op.flags = (uint16_t)(RINGO_BUFFER_SELECT | (choice == 3 ? RINGO_MULTISHOT : 0));
 		op.length = flight->length = 0;
+		op.argument2 = choose_group(stream);
 	}
 	return op;
 }
@@ -140,14 +165,17 @@ static bool start_read(struct stream *stream)
 
 /* Writing. */
 
+/* A zero-copy send may be short. */
 static void check_sent(const struct flight *flight, const struct ringo_completion *c, size_t want)
 {
+	bool whole = flight->op.code != RINGO_SEND_ZC;
+
 	if (c->result < 0)
 		judge_error(flight, (int)-c->result);
 	else if (c->extra != 0)
 		judge_error(flight, c->extra);
 	if (c->result > (int64_t)want ||
-	    (c->result >= 0 && c->result < (int64_t)want && c->extra == 0))
+	    (whole && c->result >= 0 && c->result < (int64_t)want && c->extra == 0))
 		wrong(flight, "%lld of %zu bytes", (long long)c->result, want);
 }
 
@@ -156,6 +184,8 @@ static void write_ended(struct flight *flight, const struct ringo_completion *c)
 	struct stream *stream = stream_of(flight);
 	size_t header = flight->op.code == RINGO_SENDFILE ? flight->op.argument2 : 0;
 
+	if (c->flags & RINGO_MORE) /* sent, but the kernel has the memory still */
+		return;
 	stream->writing = false;
 	stream->sending = 0;
 	check_sent(flight, c, flight->length);
@@ -206,7 +236,7 @@ static struct ringo_op choose_write(struct stream *stream, struct flight *flight
 {
 	struct ringo_op op = OP(.code = RINGO_SEND, .fd = stream->in,
 				.address = ADDRESS(flight->memory), .length = flight->length);
-	uint32_t choice = soak_random(4);
+	uint32_t choice = soak_random(5);
 
 	stream->sending = flight->length;
 	if (stream->kind == PIPE || choice == 0) {
@@ -217,6 +247,8 @@ static struct ringo_op choose_write(struct stream *stream, struct flight *flight
 		op.address = ADDRESS(cut(flight));
 	} else if (choice == 2 && stream->kind != PAIR) {
 		op = sendfile_op(stream, flight);
+	} else if (choice == 3 && stream->kind == TCP_NONBLOCK && soak_descriptor() >= 0) {
+		op.code = RINGO_SEND_ZC;
 	}
 	return op;
 }
@@ -257,6 +289,18 @@ static bool act(struct actor *actor)
 	if (!stream->torn && !stream->writing && soak_random(2) == 0)
 		return start_write(stream);
 	return !stream->torn && !stream->reading && start_read(stream);
+}
+
+/* The reader is cancelled, and a zero-copy send ends when its data is taken. */
+static void drain(struct actor *actor)
+{
+	struct stream *stream = actor->things;
+	unsigned char data[CHUNK_MAX];
+	ssize_t n;
+
+	while (stream->writing && !stream->reading && stream->kind == TCP_NONBLOCK &&
+	       (n = recv(stream->out, data, sizeof(data), MSG_DONTWAIT)) > 0)
+		take_in(stream, NULL, data, (size_t)n);
 }
 
 /* What was sent and not yet received is still on its way: all of it. */
@@ -302,9 +346,11 @@ struct actor *stream_actor(uint64_t seed)
 	must(stream != NULL);
 	stream->kind = (enum kind)(seed % KINDS);
 	stream->seed = seed + 100;
+	stream->reads_parts = seed == KINDS + PAIR_NONBLOCK;
 	stream->file = make_file(stream->seed, 0, PERIOD);
 	stream->actor = (struct actor){.name = kinds[stream->kind],
 				       .act = act,
+				       .drain = drain,
 				       .check = check,
 				       .close = close_stream,
 				       .things = stream};

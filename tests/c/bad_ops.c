@@ -84,6 +84,9 @@ static const struct row {
 	{{.code = RINGO_SOCKET, .fd = -1}, {EAFNOSUPPORT, EINVAL}},
 	{{.code = RINGO_PIPE, .argument = UINT32_MAX}, {EINVAL}},
 	{{.code = RINGO_CANCEL, .argument = 3}, {EINVAL}},
+	{{.code = RINGO_CANCEL, .argument2 = 77}, {ENOENT}},
+	{{.code = RINGO_CANCEL, .argument = RINGO_CANCEL_FD, .fd = NO_FD}, {ENOENT}},
+	{{.code = RINGO_CANCEL, .argument = RINGO_CANCEL_ALL}, {ENOENT}},
 	{{.code = RINGO_TIMEOUT, .flags = RINGO_MULTISHOT}, {EINVAL}},
 	{{.code = RINGO_LINK_TIMEOUT}, {EINVAL}},
 	{{.code = RINGO_POLL_UPDATE, .argument2 = 77}, {ENOENT}},
@@ -181,6 +184,40 @@ static void test_in_a_batch(void **state)
 	ringo_batch_close(batch);
 }
 
+/* What names an op that has ended finds nothing, though its slot has another one by now. */
+static void test_stale(void **state)
+{
+	static const struct ringo_op stale[] = {
+		{.code = RINGO_CANCEL},
+		{.code = RINGO_POLL_UPDATE, .argument = POLLIN},
+	};
+	struct engine *e = engine_open(OPTIONS(.depth = 2));
+	int ends[2];
+
+	(void)state;
+	make_pair(ends, SOCK_NONBLOCK);
+	for (int use = 0; use < 100; use++) {
+		struct ringo_op poll = OP(.code = RINGO_POLL, .fd = ends[0], .argument = POLLOUT);
+		uint64_t ended = engine_post(e, poll), waiting;
+
+		assert_int_equal(engine_wait(e, ended).result, POLLOUT);
+		poll.argument = POLLIN;
+		waiting = engine_post(e, poll);
+		for (size_t i = 0; i < LENGTH_OF(stale); i++) {
+			struct ringo_op op = stale[i];
+
+			op.argument2 = ended;
+			assert_int_equal(engine_result(e, op), -ENOENT);
+		}
+		assert_int_equal(engine_result(e, OP(.code = RINGO_CANCEL, .argument2 = waiting)),
+				 1);
+		assert_int_equal(engine_wait(e, waiting).result, -ECANCELED);
+	}
+	engine_close(e, RINGO_STOP_DRAIN);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static bool takes_no_slot(uint16_t code)
 {
 	return code == RINGO_CANCEL || code == RINGO_RETURN_BUFFER;
@@ -220,9 +257,8 @@ static void test_after_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_in_a_loop),
-		cmocka_unit_test(test_in_a_batch),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_in_a_loop),     cmocka_unit_test(test_in_a_batch),
+		cmocka_unit_test(test_stale),         cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_after_the_end),
 	};
 

@@ -144,7 +144,7 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 	l.waiters.give(l.freed)
 	l.freed = l.freed[:0]
 	l.outbox = nil
-	if l.yields.due() {
+	if l.yields.due(len(completions)) {
 		runtime.Gosched()
 	}
 	l.delivering = false

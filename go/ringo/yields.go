@@ -14,22 +14,28 @@ import "time"
 // it is not.
 type yields struct {
 	always bool
-	turns  uint64
+	work   int // since the clock was looked at
 	last   time.Time
 }
 
-// The clock is looked at in one of yieldCheck turns only: one of 32 direct reads may take 0.5 ms.
+// The clock is looked at after yieldCheck of work: in one of four turns, and in each that brings many
+// completions, for such a one may have waited for long.
 const (
 	yieldAfter = 5 * time.Millisecond
-	yieldCheck = 4
+	yieldCheck = 32
+	yieldTurn  = yieldCheck / 4
 )
 
-func (y *yields) due() bool {
+// due is asked at the end of a turn that brought so many completions.
+func (y *yields) due(completions int) bool {
 	if y.always {
 		return true
 	}
-	y.turns++
-	if y.turns%yieldCheck != 0 || time.Since(y.last) < yieldAfter {
+	if y.work += yieldTurn + completions; y.work < yieldCheck {
+		return false
+	}
+	y.work = 0
+	if time.Since(y.last) < yieldAfter {
 		return false
 	}
 	y.last = time.Now()

@@ -8,24 +8,24 @@ import (
 // TestYields: a busy goroutine yields once in yieldAfter, and with one processor always.
 func TestYields(t *testing.T) {
 	y := yields{last: time.Now().Add(time.Hour)}
-	for range 10 * yieldCheck {
-		if y.due() {
+	for i := range 10 * yieldCheck {
+		if y.due(i % 50) {
 			t.Fatal("too early")
 		}
 	}
 	y.last = time.Now().Add(-yieldAfter)
-	due := 0
-	for range yieldCheck {
-		if y.due() {
-			due++
-			y.last = y.last.Add(time.Hour)
+	y.work = 0
+	for turn := 1; turn <= 4; turn++ {
+		if due := y.due(0); due != (turn == 4) {
+			t.Errorf("turn %d without completions: %v", turn, due)
 		}
 	}
-	if due != 1 {
-		t.Errorf("yields %d times", due)
+	y.last = time.Now().Add(-yieldAfter)
+	if !y.due(yieldCheck) {
+		t.Error("a turn that brings many completions is not looked at")
 	}
 	y.always = true
-	if !y.due() {
+	if !y.due(0) {
 		t.Error("one processor, and it does not yield")
 	}
 }

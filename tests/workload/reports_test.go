@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringo-io/ringo/go/workload"
+	"github.com/ringo-io/ringo/go/workload/jobfile"
 	"github.com/ringo-io/ringo/go/workload/report"
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
@@ -277,5 +280,44 @@ func TestPageStandsAlone(t *testing.T) {
 		if !strings.Contains(text, wanted) {
 			t.Errorf("no chart says %q", wanted)
 		}
+	}
+}
+
+// Each arm and repeat has a file of its own, in directories that are a sweep each.
+func TestDirectoryOfSweeps(t *testing.T) {
+	plan, err := jobfile.ParseCommandLine(words("--name=x --ioengine=null --rw=randread --size=64k --engine=null,psync --matrix=bs=4k,16k --matrix=iodepth=1,8 --matrix=gtod_reduce=0,1 --repeats=2 --filename="+file(t, 64<<10)),
+		jobfile.Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arms, err := workload.RunArms(t.Context(), plan.Arms, plan.Repeats, workload.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := report.WriteDirectory(dir, arms); err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		again, err := report.ReadJSON(bytes.NewReader(text))
+		if err != nil || len(again.Jobs) != 1 {
+			t.Errorf("%s: %v", path, err)
+		}
+		return nil
+	})
+	if want := 2 * len(arms); err != nil || files != want || len(arms) != 16 {
+		t.Errorf("%d files of %d arms, not %d: %v", files, len(arms), want, err)
+	}
+	if _, err := os.Stat(dir + "/repeat-2/null/gtod_reduce=1/16k/randread-8-1.json"); err != nil {
+		t.Error(err)
 	}
 }

@@ -54,7 +54,7 @@ type ReportOptions struct {
 	Formats        []Format      // in the order given; at least one
 	TerseVersion   int           // 2 to 5; 3 by default
 	HTML           string        // --report: file of the HTML page; "": none
-	Directory      string        // --output-dir: where JSON and logs go; "": none
+	Directory      string        // --output-dir: where the JSON of each arm goes; "": none
 	ETA            When          // the live status line
 	ETAInterval    time.Duration // how often it is renewed
 	ETANewline     time.Duration // and starts a new line; 0: never

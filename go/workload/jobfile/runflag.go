@@ -91,7 +91,7 @@ func planFlags() []*RunFlag {
 		{Name: "report", Form: "FILE.html", Ours: true, Help: "write a page with charts to this file",
 			apply: func(c *commandLine, value string) error { c.plan.Report.HTML = value; return nonEmpty(value) }},
 		{Name: "output-dir", Form: "DIR", Ours: true,
-			Help:  "write the JSON and logs of each arm and repeat below this directory, as sweep plotters expect them",
+			Help:  "write the JSON of each arm and repeat below this directory, as plotters of sweeps expect it",
 			apply: func(c *commandLine, value string) error { c.plan.Report.Directory = value; return nonEmpty(value) }},
 		{Name: "eta", Form: "WHEN", Help: "show the status line: auto (on a terminal), always, never", apply: applyETA},
 		{Name: "eta-interval", Form: "TIME", Help: "renew it so often (1s)",

@@ -10,8 +10,12 @@ import (
 	"github.com/ringo-io/ringo/go/workload/stats"
 )
 
-// WriteDirectory writes the results of arms as files that plotters of sweeps read: DIR/[ENGINE/]BS/RW-DEPTH-JOBS.json,
-// in fio's JSON. Further repeats have their number in front of the suffix.
+// WriteDirectory writes the results of arms as files that plotters of sweeps read, in fio's JSON:
+//
+//	DIR/[repeat-N/][ENGINE/][OPTION=VALUE/...]BS/RW-DEPTH-JOBS.json
+//
+// Such a plotter reads a directory as one sweep of depths and jobs. So what else sets arms apart, and repeats where
+// there are several, have directories of their own.
 func WriteDirectory(dir string, arms []Arm) error {
 	engines := make(map[string]bool)
 	for i := range arms {
@@ -22,11 +26,19 @@ func WriteDirectory(dir string, arms []Arm) error {
 		}
 	}
 	for i := range arms {
-		for repeat, r := range arms[i].Results {
+		a := &arms[i]
+		for repeat, r := range a.Results {
 			if len(r.Jobs) == 0 {
 				continue
 			}
-			if err := writeInto(dir, r, repeat, len(engines) > 1); err != nil {
+			place := dir
+			if len(a.Results) > 1 {
+				place = filepath.Join(place, "repeat-"+strconv.Itoa(repeat+1))
+			}
+			if len(engines) > 1 {
+				place = filepath.Join(place, fileName(r.Jobs[0].Engine))
+			}
+			if err := a.writeInto(filepath.Join(place, a.directory()), r); err != nil {
 				return err
 			}
 		}
@@ -34,20 +46,40 @@ func WriteDirectory(dir string, arms []Arm) error {
 	return nil
 }
 
-func writeInto(dir string, r *stats.Result, repeat int, byEngine bool) (err error) {
-	j := &r.Jobs[0]
-	if byEngine {
-		dir = filepath.Join(dir, strings.NewReplacer(":", "-", "/", "-").Replace(j.Engine))
+// inFileNames are choices that names of files and directories tell of anyway.
+var inFileNames = map[string]bool{"ioengine": true, "bs": true, "rw": true, "iodepth": true, "numjobs": true}
+
+// directory is for the arm's other choices.
+func (a *Arm) directory() string {
+	var parts []string
+	for _, c := range a.Choices {
+		if !inFileNames[c.Name] {
+			parts = append(parts, fileName(c.Name+"="+c.Value))
+		}
 	}
+	return filepath.Join(parts...)
+}
+
+func fileName(text string) string { return strings.NewReplacer(":", "-", "/", "-").Replace(text) }
+
+// depth is what the arm asked for, even where its engine has less.
+func (a *Arm) depth(j *stats.Job) string {
+	for _, c := range a.Choices {
+		if c.Name == "iodepth" {
+			return c.Value
+		}
+	}
+	return strconv.Itoa(max(j.Depth, 1))
+}
+
+func (a *Arm) writeInto(dir string, r *stats.Result) (err error) {
+	j := &r.Jobs[0]
 	dir = filepath.Join(dir, shortSize(blockSize(j)))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s-%d-%d", j.RW, max(j.Depth, 1), max(j.Clones, 1))
-	if repeat > 0 {
-		name += "." + strconv.Itoa(repeat+1)
-	}
-	f, err := os.Create(filepath.Join(dir, name+".json"))
+	name := fmt.Sprintf("%s-%s-%d.json", j.RW, a.depth(j), max(j.Clones, 1))
+	f, err := os.Create(filepath.Join(dir, name))
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,12 @@ import (
 // patience is how long anything may take before a test calls it hung. It measures no speed.
 const patience = time.Minute
 
-// TestMain fails the run when a test has left a goroutine or a descriptor behind.
+// TestMain fails the run when a test has left a goroutine or a descriptor behind. Tests that run beside
+// others wait for time to pass, so that they need no CPU of their own; -parallel has the last word.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	// A fuzzer's coordinator has goroutines of its own.
 	if fuzzing := flag.Lookup("test.fuzz").Value.String() != ""; code == 0 && !fuzzing {
@@ -364,7 +368,7 @@ func TestSlowReaderIsNotClosed(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			server := &Server{Root: t.TempDir(), StallTimeout: 500 * time.Millisecond, MinRate: 1}
+			server := &Server{Root: t.TempDir(), StallTimeout: time.Second, MinRate: 1}
 			if err := os.WriteFile(server.Root+"/file", make([]byte, 12<<20), 0o644); err != nil {
 				t.Fatal(err)
 			}

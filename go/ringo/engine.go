@@ -44,8 +44,9 @@ type Engine struct {
 	closeErrs []error
 }
 
-// New opens an engine. When there is no io_uring to be had, the error matches [ErrUnavailable]
-// and says why and what to do.
+// New opens an engine; close it. When there is no io_uring to be had and nothing else was asked for
+// ([WithBackend]), the error matches [ErrUnavailable] and says why and what to do. Safe for
+// concurrent use.
 func New(options ...Option) (*Engine, error) {
 	c, err := newConfig(options)
 	if err != nil {

@@ -27,7 +27,8 @@ var (
 	// ErrTooLarge is returned when a file exceeds the limit set by WithReadLimit.
 	ErrTooLarge = errors.New("ringo: file exceeds the read limit")
 
-	// ErrUnavailable is in the error of New when there is no io_uring to be had.
+	// ErrUnavailable is in the error of New when there is no io_uring to be had and nothing else was
+	// asked for, and in what Engine.Fallback says.
 	ErrUnavailable = errors.New("io_uring is not available")
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// An FS is the tree below a directory; see [Engine.FS].
+// An FS is the tree below a directory; see [Engine.FS]. Safe for concurrent use.
 type FS struct {
 	engine *Engine
 	root   *os.File

@@ -113,7 +113,7 @@ type OpFeature struct {
 	Emulated  bool // supported, but without the ring
 }
 
-// Probe finds out what an engine opened now could use.
+// Probe finds out what an engine opened now could use. Safe for concurrent use.
 func Probe() (Features, error) {
 	c, err := csrc.Probe()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ringo-io/ringo/csrc"
 )
 
 // flow makes calls that are `inFlight` at once, and counts the ways they were told to go.
@@ -253,6 +255,30 @@ func TestPolicyOnFiles(t *testing.T) {
 	}
 	if s := e.Stats(); s.Plain+s.Cached+s.Looped != calls.Load() || s.Plain == 0 {
 		t.Errorf("%+v of %d calls", s, calls.Load())
+	}
+}
+
+// TestFilesSpread: calls on files are kept together on one loop until it has as many as it takes, then
+// the next loop helps.
+func TestFilesSpread(t *testing.T) {
+	e := open(t, WithLoops(2), WithPolicy(Loop))
+	f := openFile(t, e, randomBytes(4096))
+	buf := make([]byte, 4096)
+	for busy, want := range [][2]uint64{{1, 0}, {1, 1}, {2, 1}} {
+		for range busy * loopCalls {
+			f.volume.begin()
+		}
+		if n, err := f.ReadAt(buf, 0); n != len(buf) || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		for range busy * loopCalls {
+			f.volume.end()
+		}
+		for i, l := range e.loops {
+			if n := l.stats().Ops[csrc.Read]; n != want[i] {
+				t.Errorf("with %d calls under way: loop %d has had %d, not %d", busy*loopCalls, i, n, want[i])
+			}
+		}
 	}
 }
 

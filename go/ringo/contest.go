@@ -8,35 +8,28 @@ import (
 
 // A contest finds out whether plain calls or the loop do more per second on a volume, for crowds of
 // one size. The leader takes the calls, a round of them at a time; now and then the other has a
-// round, a trial, and wins it if that was quicker than the rounds before and after. Devices
-// and schedulers waver, so one trial says little: who has won several more than it has lost leads
-// from then on. Safe for concurrent use.
+// round, a trial, and wins it if that was quicker than the rounds before and after. Devices and
+// schedulers waver, so one trial says little: who has won several more than it has lost leads from
+// then on. Safe for concurrent use.
 type contest struct {
 	calls atomic.Uint32
 	plain atomic.Bool // whose round it is
 
 	mu     sync.Mutex
+	round  round
 	leads  bool          // plain leads, not the loop
 	won    int           // trials that the other has won more than lost
 	pause  uint32        // rounds of the leader from one trial to the next
 	rounds uint32        // of the leader, since the last trial
-	before time.Duration // how long the leader's last round took, 0 if that is not known
+	before time.Duration // what the leader's last round cost, 0 if that is not known
 	trial  time.Duration // the same of the trial that waits for its judgement
-	began  time.Time     // of what is measured of the round
-	begun  uint64        // calls begun on the volume by then
 }
 
 const (
-	// Of the calls of a round the first ones are not measured: some that are in flight still go the
-	// other way, and plain calls are slow until the runtime's monitor, which may sleep for 10 ms, looks
-	// after the threads that wait in them.
-	contestRound  = 1024
-	contestWarmup = 256
-
-	trialAgain = 2   // rounds until the next trial, after one that was won
-	trialSoon  = 4   // ... when somebody new leads
+	trialAgain = 1   // rounds until the next trial, after one that was won
+	trialSoon  = 2   // ... when somebody new leads
 	trialLate  = 256 // ... at most: with each one that is lost they double
-	takeover   = 4   // trials to be won
+	takeover   = 3   // trials to be won
 )
 
 func (c *contest) init(plainLeads bool) {
@@ -67,44 +60,36 @@ func crowdClass(size int) int {
 
 // loopWins says which way a call takes, and counts it.
 func (c *contest) loopWins(v *volume) bool {
-	switch c.calls.Add(1) % contestRound {
-	case contestWarmup:
-		c.measure(v.state.Load()>>16, time.Now())
-	case 0:
-		c.nextRound(v.state.Load()>>16, time.Now())
+	if c.calls.Add(1)%contestTick == 0 {
+		c.tick(v.state.Load()>>16, time.Now())
 	}
 	return !c.plain.Load()
 }
 
-// measure begins what is measured of a round, at a time when so many calls had begun on the volume.
-func (c *contest) measure(begun uint64, now time.Time) {
+// tick is told at times when so many calls had begun on the volume.
+func (c *contest) tick(begun uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.began, c.begun = now, begun
+	if cost, over := c.round.tick(begun, now); over {
+		c.round = round{}
+		c.nextRound(cost)
+	}
 }
 
-// nextRound ends a round.
-func (c *contest) nextRound(begun uint64, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	took := now.Sub(c.began)
-	// A round that shared the volume with much else says nothing. (Reads and writes share a contest:
-	// both wait for the same device.)
-	if c.began.IsZero() || begun-c.begun >= 2*(contestRound-contestWarmup) {
-		took = 0
-	}
+// nextRound ends a round, which cost so much or, if that is 0, says nothing.
+func (c *contest) nextRound(cost time.Duration) {
 	if c.plain.Load() != c.leads {
-		c.trial = took
+		c.trial = cost
 		c.rounds = 0
 		c.plain.Store(c.leads)
 		return
 	}
-	if c.trial > 0 && c.before > 0 && took > 0 {
-		c.judge(c.trial, (c.before+took)/2)
+	if c.trial > 0 && c.before > 0 && cost > 0 {
+		c.judge(c.trial, (c.before+cost)/2)
 	}
-	c.trial, c.before = 0, took
+	c.trial, c.before = 0, cost
 	c.rounds++
-	c.plain.Store(c.leads != (c.rounds >= c.pause && took > 0))
+	c.plain.Store(c.leads != (c.rounds >= c.pause && cost > 0))
 }
 
 // judge settles a trial. Plain calls have to be quicker by 3 %: they cost more CPU time.
@@ -123,6 +108,53 @@ func (c *contest) judge(trial, leader time.Duration) {
 		c.won++
 		c.pause = trialAgain
 	}
+}
+
+// A round is a time during which one of the two takes the calls. Its first part is not measured:
+// some calls that are in flight still go the other way, and plain ones are slow until the runtime's
+// monitor, which may sleep for 10 ms, looks after the threads that wait in them.
+type round struct {
+	ticks   int           // since it began
+	began   time.Time     // at the first one
+	settled time.Time     // when measuring began
+	from    int           // ... at this tick
+	begun   uint64        // calls begun on the volume by then
+	last    time.Time     // tick
+	longest time.Duration // between two ticks, of what is measured
+}
+
+const (
+	contestTick  = 32 // calls from one look at the clock to the next
+	settleTicks  = 8
+	settleTime   = 10 * time.Millisecond
+	measureTicks = 4
+	measureTime  = 20 * time.Millisecond
+)
+
+// tick tells whether the round is over, and what the time of a tick was, or 0 if it says nothing.
+func (r *round) tick(begun uint64, now time.Time) (cost time.Duration, over bool) {
+	r.ticks++
+	if r.ticks == 1 {
+		r.began = now
+	}
+	if r.settled.IsZero() {
+		if r.ticks > settleTicks && now.Sub(r.began) >= settleTime {
+			r.settled, r.from, r.begun, r.last = now, r.ticks, begun, now
+		}
+		return 0, false
+	}
+	r.longest = max(r.longest, now.Sub(r.last))
+	r.last = now
+	ticks, took := r.ticks-r.from, now.Sub(r.settled)
+	if ticks < measureTicks || took < measureTime {
+		return 0, false
+	}
+	// A round that was interrupted by idleness, or shared the volume with much else, says nothing.
+	// (Reads and writes share a contest: both wait for the same device.)
+	if r.longest > took/2 || begun-r.begun >= uint64(2*ticks*contestTick) {
+		return 0, true
+	}
+	return took / time.Duration(ticks), true
 }
 
 // side is 1 for true: for what is kept twice.

@@ -91,7 +91,7 @@ func (v *volumes) of(device uint64) *volume {
 	}
 	for i := range fresh.contests {
 		for class := range fresh.contests[i] {
-			fresh.contests[i][class].init(class == 0)
+			fresh.contests[i][class].init(class <= crowdClass(12))
 		}
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)

@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -121,13 +122,12 @@ type arm struct {
 	run  func() (sample, error)
 }
 
-// interleave runs the arms in turn, each round from the next one on: a device that saves up while it
-// rests would favour the first.
+// interleave runs the arms in turn, in each round in another order: what one leaves behind in a device
+// would always meet the same next one.
 func interleave(rounds int, arms ...arm) ([][]sample, error) {
 	samples := make([][]sample, len(arms))
-	for round := range rounds {
-		for i := range arms {
-			i = (i + round) % len(arms)
+	for range rounds {
+		for _, i := range rand.Perm(len(arms)) {
 			s, err := arms[i].run()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", arms[i].name, err)

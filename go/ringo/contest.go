@@ -70,7 +70,11 @@ func (c *contest) loopWins(v *volume) bool {
 func (c *contest) tick(begun uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cost, over := c.round.tick(begun, now); over {
+	cost, over := c.round.tick(begun, now)
+	if trial := c.plain.Load() != c.leads; trial && !over {
+		cost, over = c.round.hopeless(c.before)
+	}
+	if over {
 		c.round = round{}
 		c.nextRound(cost)
 	}
@@ -137,14 +141,15 @@ func (r *round) tick(begun uint64, now time.Time) (cost time.Duration, over bool
 	if r.ticks == 1 {
 		r.began = now
 	}
+	before := r.last
+	r.last = now
 	if r.settled.IsZero() {
 		if r.ticks > settleTicks && now.Sub(r.began) >= settleTime {
-			r.settled, r.from, r.begun, r.last = now, r.ticks, begun, now
+			r.settled, r.from, r.begun = now, r.ticks, begun
 		}
 		return 0, false
 	}
-	r.longest = max(r.longest, now.Sub(r.last))
-	r.last = now
+	r.longest = max(r.longest, now.Sub(before))
 	ticks, took := r.ticks-r.from, now.Sub(r.settled)
 	if ticks < measureTicks || took < measureTime {
 		return 0, false
@@ -155,6 +160,14 @@ func (r *round) tick(begun uint64, now time.Time) (cost time.Duration, over bool
 		return 0, true
 	}
 	return took / time.Duration(ticks), true
+}
+
+// hopeless tells whether a trial need not go on, for it costs four times as much as the leader did.
+func (r *round) hopeless(leader time.Duration) (cost time.Duration, over bool) {
+	if took := r.last.Sub(r.began); r.ticks > 1 && took > 2*settleTime {
+		cost = took / time.Duration(r.ticks-1)
+	}
+	return cost, leader > 0 && cost > 4*leader
 }
 
 // side is 1 for true: for what is kept twice.

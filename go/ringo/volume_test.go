@@ -230,6 +230,29 @@ func TestContestRounds(t *testing.T) {
 	}
 }
 
+// TestContestHopeless: a trial that is far behind ends early, and is lost.
+func TestContestHopeless(t *testing.T) {
+	const ms = time.Millisecond
+	var c contest
+	c.init(true)
+	now, begun, ticks, trials := time.Unix(1, 0), uint64(0), 0, 0
+	for range 5000 {
+		gap, plain := 2*ms, c.plain.Load()
+		if !plain {
+			gap = 30 * ms
+			ticks++
+		}
+		now, begun = now.Add(gap), begun+contestTick
+		c.tick(begun, now)
+		if !plain && c.plain.Load() {
+			trials++
+		}
+	}
+	if !c.leads || trials == 0 || ticks != 2*trials {
+		t.Errorf("plain leads: %v; %d trials took %d ticks", c.leads, trials, ticks)
+	}
+}
+
 // TestContestUnknown: rounds that say nothing decide nothing.
 func TestContestUnknown(t *testing.T) {
 	var c contest

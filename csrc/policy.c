@@ -11,8 +11,10 @@
  *   any                       never longer than the delay
  *
  * Due are the hops that end by themselves: what waits for others may never come. A fixed wait_batch
- * takes the place of all this. Submissions need no policy of their own: what is posted while the
- * loop is awake goes with its next entry, and more is held back only by the caller's wish.
+ * takes the place of all this. The submission threshold does not adapt: what is posted while the
+ * loop is awake goes with its next entry, and more is held back only by the caller's wish. A
+ * threshold saves wake-ups where posters keep many ops in flight, and costs those who wait for
+ * theirs the whole delay; a post does not say which it is. docs/results/core.md has the figures.
  */
 #include "internal.h"
 

@@ -175,7 +175,9 @@ static enum step submit_fill(struct ring *ring, struct slot *slot)
 static enum step submit_drain(struct slot *slot)
 {
 	struct transfer *transfer = slot->transfer;
-	bool more = more_follows(slot, transfer->filled);
+	/* What is held back for more is not notified of, and ZEROCOPY waits for that. */
+	bool more = strategy_of(slot) != RINGO_SENDFILE_ZEROCOPY &&
+		    more_follows(slot, transfer->filled);
 
 	slot->phase = DRAINING;
 	if (is_buffered(slot))

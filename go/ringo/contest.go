@@ -12,8 +12,9 @@ import (
 // schedulers waver, so one trial says little: who has won several more than it has lost leads from
 // then on. Safe for concurrent use.
 type contest struct {
-	calls atomic.Uint32
-	plain atomic.Bool // whose round it is
+	calls  atomic.Uint32
+	plain  atomic.Bool // whose round it is
+	trying atomic.Bool // it is a trial
 
 	mu     sync.Mutex
 	round  round
@@ -60,18 +61,18 @@ func crowdClass(size int) int {
 
 // loopWins says which way a call takes, and counts it.
 func (c *contest) loopWins(v *volume) bool {
-	if c.calls.Add(1)%contestTick == 0 {
-		c.tick(v.state.Load()>>16, time.Now())
+	if calls := c.calls.Add(1); calls%contestTick == 0 || c.trying.Load() {
+		c.tick(calls, v.state.Load()>>16, time.Now())
 	}
 	return !c.plain.Load()
 }
 
-// tick is told at times when so many calls had begun on the volume.
-func (c *contest) tick(begun uint64, now time.Time) {
+// tick is told at times how many calls there were, and how many had begun on the volume.
+func (c *contest) tick(calls uint32, begun uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cost, over := c.round.tick(begun, now)
-	if trial := c.plain.Load() != c.leads; trial && !over {
+	cost, over := c.round.tick(calls, begun, now)
+	if c.trying.Load() && !over {
 		cost, over = c.round.hopeless(c.before)
 	}
 	if over {
@@ -82,10 +83,10 @@ func (c *contest) tick(begun uint64, now time.Time) {
 
 // nextRound ends a round, which cost so much or, if that is 0, says nothing.
 func (c *contest) nextRound(cost time.Duration) {
-	if c.plain.Load() != c.leads {
+	if c.trying.Load() {
 		c.trial = cost
 		c.rounds = 0
-		c.plain.Store(c.leads)
+		c.try(false)
 		return
 	}
 	if c.trial > 0 && c.before > 0 && cost > 0 {
@@ -93,10 +94,16 @@ func (c *contest) nextRound(cost time.Duration) {
 	}
 	c.trial, c.before = 0, cost
 	c.rounds++
-	c.plain.Store(c.leads != (c.rounds >= c.pause && cost > 0))
+	c.try(c.rounds >= c.pause && cost > 0)
 }
 
-// judge settles a trial. Plain calls have to be quicker by 3 %: they cost more CPU time.
+func (c *contest) try(trying bool) {
+	c.trying.Store(trying)
+	c.plain.Store(c.leads != trying)
+}
+
+// judge settles a trial. Plain calls have to be quicker by 3 %: they cost more CPU time. Who is four
+// times as quick leads at once: a leader that is so far behind makes learning slow as well.
 func (c *contest) judge(trial, leader time.Duration) {
 	won := 100*trial <= 103*leader
 	if !c.leads {
@@ -106,7 +113,7 @@ func (c *contest) judge(trial, leader time.Duration) {
 	case !won:
 		c.won = max(c.won-1, 0)
 		c.pause = min(2*c.pause, trialLate)
-	case c.won+1 == takeover:
+	case c.won+1 == takeover || 4*trial < leader:
 		c.leads, c.won, c.pause = !c.leads, 0, trialSoon
 	default:
 		c.won++
@@ -118,54 +125,55 @@ func (c *contest) judge(trial, leader time.Duration) {
 // some calls that are in flight still go the other way, and plain ones are slow until the runtime's
 // monitor, which may sleep for 10 ms, looks after the threads that wait in them.
 type round struct {
-	ticks   int           // since it began
-	began   time.Time     // at the first one
+	began   time.Time
+	first   uint32        // call
 	settled time.Time     // when measuring began
-	from    int           // ... at this tick
+	from    uint32        // ... at this call
 	begun   uint64        // calls begun on the volume by then
 	last    time.Time     // tick
+	calls   uint32        // since the first one
 	longest time.Duration // between two ticks, of what is measured
 }
 
 const (
-	contestTick  = 32 // calls from one look at the clock to the next
-	settleTicks  = 8
+	contestTick  = 32 // calls from one look at the clock to the next; in a trial each looks
+	settleCalls  = 8 * contestTick
 	settleTime   = 10 * time.Millisecond
-	measureTicks = 4
+	measureCalls = 4 * contestTick
 	measureTime  = 20 * time.Millisecond
 )
 
-// tick tells whether the round is over, and what the time of a tick was, or 0 if it says nothing.
-func (r *round) tick(begun uint64, now time.Time) (cost time.Duration, over bool) {
-	r.ticks++
-	if r.ticks == 1 {
-		r.began = now
+// tick tells whether the round is over, and what the time of a call was, or 0 if it says nothing.
+func (r *round) tick(calls uint32, begun uint64, now time.Time) (cost time.Duration, over bool) {
+	if r.began.IsZero() {
+		r.began, r.first = now, calls
 	}
+	r.calls = calls - r.first
 	before := r.last
 	r.last = now
 	if r.settled.IsZero() {
-		if r.ticks > settleTicks && now.Sub(r.began) >= settleTime {
-			r.settled, r.from, r.begun = now, r.ticks, begun
+		if r.calls >= settleCalls && now.Sub(r.began) >= settleTime {
+			r.settled, r.from, r.begun = now, calls, begun
 		}
 		return 0, false
 	}
 	r.longest = max(r.longest, now.Sub(before))
-	ticks, took := r.ticks-r.from, now.Sub(r.settled)
-	if ticks < measureTicks || took < measureTime {
+	measured, took := calls-r.from, now.Sub(r.settled)
+	if measured < measureCalls || took < measureTime {
 		return 0, false
 	}
 	// A round that was interrupted by idleness, or shared the volume with much else, says nothing.
 	// (Reads and writes share a contest: both wait for the same device.)
-	if r.longest > took/2 || begun-r.begun >= uint64(2*ticks*contestTick) {
+	if r.longest > took/2 || begun-r.begun >= 2*uint64(measured) {
 		return 0, true
 	}
-	return took / time.Duration(ticks), true
+	return took / time.Duration(measured), true
 }
 
 // hopeless tells whether a trial need not go on, for it costs four times as much as the leader did.
 func (r *round) hopeless(leader time.Duration) (cost time.Duration, over bool) {
-	if took := r.last.Sub(r.began); r.ticks > 1 && took > 2*settleTime {
-		cost = took / time.Duration(r.ticks-1)
+	if took := r.last.Sub(r.began); r.calls > 0 && took > 2*settleTime {
+		cost = took / time.Duration(r.calls)
 	}
 	return cost, leader > 0 && cost > 4*leader
 }

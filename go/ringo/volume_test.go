@@ -194,6 +194,20 @@ func TestContest(t *testing.T) {
 	}
 }
 
+// TestContestFarBehind: a leader that is far behind does not lead long.
+func TestContestFarBehind(t *testing.T) {
+	for _, plainLeads := range []bool{false, true} {
+		var c contest
+		c.init(plainLeads)
+		costs := [2]time.Duration{1e6, 1e6}
+		costs[side(plainLeads)] = 5e6
+		rounds(&c, trialSoon+2, costs[1], costs[0], 0)
+		if c.leads == plainLeads {
+			t.Errorf("plain still leads: %v", c.leads)
+		}
+	}
+}
+
 // TestContestRounds: a round is measured when it has settled, and says nothing if it was interrupted by
 // idleness or shared the volume with others.
 func TestContestRounds(t *testing.T) {
@@ -206,8 +220,8 @@ func TestContestRounds(t *testing.T) {
 		cost       time.Duration
 		ticks, max int // the round is to have
 	}{
-		{"quick", ms / 10, 0, contestTick, ms / 10, 301, 303},
-		{"slow", 100 * ms, 0, contestTick, 100 * ms, 13, 13},
+		{"quick", ms / 10, 0, contestTick, ms / 10 / contestTick, 301, 303},
+		{"slow", 100 * ms, 0, contestTick, 100 * ms / contestTick, 13, 13},
 		{"idle", ms, 500 * ms, contestTick, 0, 18, 18},
 		{"shared", ms, 0, 2 * contestTick, 0, 31, 32},
 	} {
@@ -218,7 +232,7 @@ func TestContestRounds(t *testing.T) {
 			if n == 18 {
 				now = now.Add(c.idle)
 			}
-			cost, over := r.tick(uint64(n)*c.begun, now)
+			cost, over := r.tick(uint32(n*contestTick), uint64(n)*c.begun, now)
 			if !over && n <= c.max {
 				continue
 			}
@@ -235,21 +249,24 @@ func TestContestHopeless(t *testing.T) {
 	const ms = time.Millisecond
 	var c contest
 	c.init(true)
-	now, begun, ticks, trials := time.Unix(1, 0), uint64(0), 0, 0
-	for range 5000 {
-		gap, plain := 2*ms, c.plain.Load()
-		if !plain {
-			gap = 30 * ms
-			ticks++
+	now, calls, tried, trials := time.Unix(1, 0), uint32(0), 0, 0
+	for range 100_000 {
+		trying := c.trying.Load()
+		if calls++; trying {
+			tried++
+			now = now.Add(10 * ms)
+		} else {
+			now = now.Add(ms / 10)
 		}
-		now, begun = now.Add(gap), begun+contestTick
-		c.tick(begun, now)
-		if !plain && c.plain.Load() {
+		if trying || calls%contestTick == 0 {
+			c.tick(calls, uint64(calls), now)
+		}
+		if trying && !c.trying.Load() {
 			trials++
 		}
 	}
-	if !c.leads || trials == 0 || ticks != 2*trials {
-		t.Errorf("plain leads: %v; %d trials took %d ticks", c.leads, trials, ticks)
+	if !c.leads || trials == 0 || tried != 4*trials {
+		t.Errorf("plain leads: %v; %d trials took %d calls", c.leads, trials, tried)
 	}
 }
 

@@ -164,7 +164,7 @@ func (r *round) tick(calls uint32, begun uint64, now time.Time) (cost time.Durat
 	}
 	// A round that was interrupted by idleness, or shared the volume with much else, says nothing.
 	// (Reads and writes share a contest: both wait for the same device.)
-	if r.longest > took/2 || begun-r.begun >= 2*uint64(measured) {
+	if 3*r.longest > 2*took || begun-r.begun >= 2*uint64(measured) {
 		return 0, true
 	}
 	return took / time.Duration(measured), true

@@ -15,8 +15,9 @@ var (
 	ErrClosed = errors.New("ringo: engine closed")
 
 	// ErrFull is returned by callback forms, and by calls made in a callback, when the engine has
-	// as many operations in flight as it was opened for (WithDepth, WithReserve). Blocking calls
-	// wait instead.
+	// as many operations in flight as it was opened for (WithDepth, WithReserve). The place of one is
+	// free again when the delivery has ended in which its callback was called. Blocking calls wait
+	// instead.
 	ErrFull = errors.New("ringo: too many operations in flight")
 
 	// ErrWouldDeadlock is returned by a blocking call made on a loop's own goroutine, that is in

@@ -62,6 +62,7 @@ type Window struct {
 	cancelled atomic.Bool   // by ctx or Shutdown
 	broken    error         // the ring failed, and the kernel may still be using memory
 	closed    bool
+	entries   uint64 // once closed, when there is no ring to ask
 }
 
 // A flight is one operation under way.
@@ -160,8 +161,13 @@ func (w *Window) why() error {
 func (w *Window) Depth() int { return w.depth }
 
 // Entries is how often the window has entered the kernel, by io_uring_enter(2), to start operations
-// and to wait for them; 0 where there is no ring.
-func (w *Window) Entries() uint64 { return w.ring.Entries() }
+// and to wait for them; 0 where there is no ring. After Close it stays what it was.
+func (w *Window) Entries() uint64 {
+	if w.closed {
+		return w.entries
+	}
+	return w.ring.Entries()
+}
 
 // InFlight is how many operations were submitted and not yet returned by Wait.
 func (w *Window) InFlight() int { return w.inFlight }
@@ -480,6 +486,7 @@ func (w *Window) Close() error {
 	}
 	w.closed = true
 	err := w.drain()
+	w.entries = w.ring.Entries()
 	w.unwatch()
 	w.engine.windows.discard(w)
 	if w.broken == nil {

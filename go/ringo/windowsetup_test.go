@@ -47,8 +47,12 @@ func TestWindowSetups(t *testing.T) {
 				if entered := w.Entries() > 0; entered != (e.Backend() == "uring") {
 					t.Errorf("%s: backend %s entered the kernel %d times", c.name, e.Backend(), w.Entries())
 				}
+				entered := w.Entries()
 				if err := w.Close(); err != nil {
 					t.Errorf("%s: %v", c.name, err)
+				}
+				if w.Entries() < entered {
+					t.Errorf("%s: %d entries, and %d after Close", c.name, entered, w.Entries())
 				}
 			}
 		})

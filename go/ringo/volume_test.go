@@ -327,6 +327,9 @@ func TestPolicyOnFiles(t *testing.T) {
 // the next loop helps.
 func TestFilesSpread(t *testing.T) {
 	e := open(t, WithLoops(2), WithPolicy(Loop))
+	if e.Backend() == "os" {
+		t.Skip("SKIPPED: there are no loops")
+	}
 	f := openFile(t, e, randomBytes(4096))
 	buf := make([]byte, 4096)
 	for busy, want := range [][2]uint64{{1, 0}, {1, 1}, {2, 1}} {

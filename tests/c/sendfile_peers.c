@@ -49,7 +49,7 @@ static void test_slow_reader(void **state)
 	int file = make_file(SEED, 0, SIZE), ends[2];
 
 	(void)state;
-	for (size_t i = 0; i < 2 * strategy_count(); i++) {
+	for (size_t i = 0; i < 2 * (size_t)strategy_count(); i++) {
 		uint64_t id;
 
 		make_socket_pair(ends, i % 2);
@@ -81,7 +81,7 @@ static void test_peer_reset(void **state)
 	int file = make_file(SEED, 0, SIZE), ends[2];
 
 	(void)state;
-	for (size_t i = 0; i < 2 * strategy_count(); i++) {
+	for (size_t i = 0; i < 2 * (size_t)strategy_count(); i++) {
 		struct ringo_completion c;
 		uint64_t id;
 
@@ -134,7 +134,7 @@ static void test_cancel_midway(void **state)
 	int file = make_file(SEED, 0, SIZE), ends[2];
 
 	(void)state;
-	for (size_t i = 0; i < 10 * strategy_count(); i++) {
+	for (size_t i = 0; i < 10 * (size_t)strategy_count(); i++) {
 		struct ringo_completion c;
 		uint64_t id;
 

@@ -27,14 +27,6 @@ func (e Engine) String() string {
 	return [...]string{"psync", "ringo", "threads", "goread", "libaio", "null", "fio"}[e]
 }
 
-// fioName is what fio calls an engine of the kind.
-func (e Engine) fioName() string {
-	if e == EngineRingo {
-		return "io_uring"
-	}
-	return e.String()
-}
-
 // like is the engine whose options are known to this one: fio:io_uring has those of io_uring.
 func (e EngineOptions) like() Engine {
 	if e.Engine == EngineFio {

@@ -26,11 +26,13 @@ func newPace(c *clone) *pace {
 	return &pace{job: c.job, clone: c, random: generate.NewRandom(c.other, generate.ForRate, true)}
 }
 
-// begin counts from when I/O began: what was spent on opening files and rings is not to be made up for.
+// begin counts from the first I/O: what was spent on opening files and rings, or on waiting for a processor
+// since, is not to be made up for.
 func (p *pace) begin() {
 	if p.due[0] == 0 {
+		now := max(p.clone.now(), 1)
 		for d := range p.due {
-			p.due[d] = max(p.clone.startedAt.Load(), 1)
+			p.due[d] = now
 		}
 	}
 }

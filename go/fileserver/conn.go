@@ -385,6 +385,7 @@ func (c *conn) appendFile(rc *ringo.Conn) bool {
 
 // sendFile sends what was gathered and then the file's part of the plan, or the next piece of it.
 func (c *conn) sendFile(rc *ringo.Conn) {
+	c.alignFile()
 	c.piece = c.plan.fileLen
 	if c.service.unmeasured {
 		c.piece = min(c.piece, min(max(c.service.limits.stallBytes, unmeasuredLeast), unmeasuredMost))
@@ -392,6 +393,32 @@ func (c *conn) sendFile(rc *ringo.Conn) {
 	c.service.lane(rc.Loop()).sent.Add(1)
 	c.startSending(rc)
 	_ = rc.SendfileFD(c.out, c.file.fd, c.plan.fileOff, c.piece, c.strategy())
+}
+
+const (
+	filePage = 4 << 10
+	// sendfilePages is how many pages sendfile(2) moves at a time: what a pipe holds.
+	sendfilePages = 16
+)
+
+// alignFile reads what lies before the file's next page behind what was gathered, if the part is longer than
+// sendfile(2) moves at a time. Else 64 KiB that begin within a page would go out in two pieces, and wake the client
+// twice.
+func (c *conn) alignFile() {
+	within := c.plan.fileOff % filePage
+	if within == 0 || within+c.plan.fileLen <= sendfilePages*filePage || c.service.server.RingOnly {
+		return
+	}
+	n, have := int(filePage-within), len(c.out)
+	if cap(c.out)-have < n {
+		return
+	}
+	if got, err := readCached(c.file.fd, c.out[have:have+n], c.plan.fileOff); err != nil || got < n {
+		return
+	}
+	c.out = c.out[:have+n]
+	c.plan.fileOff += int64(n)
+	c.plan.fileLen -= int64(n)
 }
 
 // strategy is the server's, but the page cache need not be asked for what it is known to have.

@@ -115,6 +115,46 @@ func TestWarmFileIsNotRead(t *testing.T) {
 	}
 }
 
+// TestAlignFile: what sendfile(2) would send in one piece more than it has to begins with a page.
+func TestAlignFile(t *testing.T) {
+	data := bytes.Repeat([]byte("ringo"), 50_000)
+	name := t.TempDir() + "/file"
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := readCached(int(file.Fd()), make([]byte, 1), 0); err != nil {
+		t.Skipf("SKIPPED: the file system of TMPDIR reads nothing without waiting: %v", err)
+	}
+	for _, row := range []struct {
+		part  byteRange
+		room  int
+		moved int
+	}{
+		{byteRange{5000, 64 << 10}, 8 << 10, 8192 - 5000},
+		{byteRange{5000, 64 << 10}, 8192 - 5000, 8192 - 5000},
+		{byteRange{5000, 64 << 10}, 8191 - 5000, 0},         // no room
+		{byteRange{5000, 64<<10 - 5000 + 4096}, 8 << 10, 0}, // 16 pages
+		{byteRange{5000, 64<<10 - 4999 + 4096}, 8 << 10, 8192 - 5000},
+		{byteRange{8192, 128 << 10}, 8 << 10, 0},
+		{byteRange{249_999, 64 << 10}, 8 << 10, 0}, // the file became shorter
+	} {
+		c := &conn{exchange: new(exchange), service: &service{server: new(Server)}, file: openFile{fd: int(file.Fd())}}
+		c.plan.fileOff, c.plan.fileLen = row.part.off, row.part.len
+		c.out = append(make([]byte, 0, len("head")+row.room), "head"...)
+		c.alignFile()
+		want := "head" + string(data[row.part.off:][:row.moved])
+		if string(c.out) != want || c.plan.fileOff != row.part.off+int64(row.moved) || c.plan.fileLen != row.part.len-int64(row.moved) {
+			t.Errorf("%v with room for %d: %d bytes moved, %v is left", row.part, row.room, len(c.out)-len("head"),
+				byteRange{c.plan.fileOff, c.plan.fileLen})
+		}
+	}
+}
+
 // TestWarmth: which part counts as being in the page cache, and for how long.
 func TestWarmth(t *testing.T) {
 	var e entry

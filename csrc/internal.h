@@ -329,8 +329,9 @@ void policy_learn(struct policy *policy, uint32_t waited_for, uint32_t due, int6
 
 /* slot.c */
 struct slot *slot_take(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own);
-void slot_make_ready(struct ring *ring, struct slot *slot);
-bool slot_leave_list(struct ring *ring, struct slot *slot);
+int slot_push(struct ring *ring, struct slot *slot);
+void slot_start(struct ring *ring, struct slot *slot);
+void slot_step(struct ring *ring, struct slot *slot, enum step step);
 void slot_advance(struct ring *ring, struct slot *slot, int32_t result, int32_t buffer);
 void slot_finish(struct ring *ring, struct slot *slot);
 bool slot_succeeded(const struct slot *slot);
@@ -339,12 +340,18 @@ void ring_prepare_codes(struct ring *ring);
 void ring_refuse(struct ring *ring, uint64_t user_data, bool own, int error);
 struct slot *ring_find(struct ring *ring, uint16_t code, uint64_t user_data);
 void ring_start(struct ring *ring, const struct ringo_op *op, uint64_t user_data, bool own);
+void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
+
+/* waiting.c */
+void slot_make_ready(struct ring *ring, struct slot *slot);
+void slot_yield(struct ring *ring, struct slot *slot);
+void slot_park(struct ring *ring, struct slot *slot);
+bool slot_leave_list(struct ring *ring, struct slot *slot);
 void ring_push_ready(struct ring *ring);
 bool ring_can_push(const struct ring *ring);
 void ring_run_yielded(struct ring *ring);
 bool ring_can_unpark(const struct ring *ring);
 void ring_unpark(struct ring *ring);
-void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool more, int32_t buffer);
 
 /* By the table in slot.c; FREE, READY and KERNEL are reached from every state. */
 static inline void slot_set_state(struct slot *slot, enum slot_state to)

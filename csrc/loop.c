@@ -8,6 +8,7 @@
  *   policy.c     how many completions a sleep waits for
  *   mailbox.c    how other threads hand ops to a loop and wake it
  *   slot.c       ops in flight: the state machine, retries
+ *   waiting.c    those that wait outside the kernel: for room, for a buffer, for the next turn
  *   cancel.c     asking them to end
  *   ops.c        the table of ops; ops_*.c have what it names: ops that are one kernel request
  *   readfile.c, writefile.c, sendfile.c    ops of several kernel requests

@@ -7,12 +7,12 @@
  *
  *   from      to                when                                     by
  *   FREE      KERNEL, READY     started; the queue has room, or is full  slot_submit
- *   FREE      YIELDED, PARKED   started, and has to wait at once         slot_step
+ *   FREE      YIELDED, PARKED   started, and has to wait at once         slot_yield, _park
  *   FREE      FREE              refused, or done without a hop           slot_finish
  *   READY     KERNEL            room in the queue                        ring_push_ready
  *   KERNEL    KERNEL, READY     next hop, or the same one again          slot_submit
- *   KERNEL    PARKED            a receive found no provided buffer       slot_step
- *   KERNEL    YIELDED           a transfer used its budget of this turn  slot_step
+ *   KERNEL    PARKED            a receive found no provided buffer       slot_park
+ *   KERNEL    YIELDED           a transfer used its budget of this turn  slot_yield
  *   PARKED    KERNEL, READY     a buffer is there again                  ring_unpark
  *   YIELDED   KERNEL, READY     the next turn                            ring_run_yielded
  *   YIELDED   YIELDED           ... and its budget is used again         ring_run_yielded
@@ -35,67 +35,6 @@ enum { REFUSALS_MAX = 100 };
 static bool slot_is_ending(const struct slot *slot)
 {
 	return slot->cancelled && !slot->cleaning;
-}
-
-/* Lists of slots by index, oldest first. */
-
-static void list_append(struct ring *ring, struct slot_list *list, struct slot *slot)
-{
-	uint32_t index = slot_index(slot);
-
-	slot->next = NO_SLOT;
-	slot->previous = list->tail;
-	if (list->tail == NO_SLOT)
-		list->head = index;
-	else
-		ring->slots[list->tail].next = index;
-	list->tail = index;
-}
-
-static void list_remove(struct ring *ring, struct slot_list *list, struct slot *slot)
-{
-	if (slot->previous == NO_SLOT)
-		list->head = slot->next;
-	else
-		ring->slots[slot->previous].next = slot->next;
-	if (slot->next == NO_SLOT)
-		list->tail = slot->previous;
-	else
-		ring->slots[slot->next].previous = slot->previous;
-}
-
-static void park(struct ring *ring, struct slot *slot)
-{
-	slot_set_state(slot, SLOT_PARKED);
-	list_append(ring, &ring->groups[slot->hop.buffer].parked, slot);
-	ring->parked++;
-}
-
-static void unpark(struct ring *ring, struct slot *slot)
-{
-	list_remove(ring, &ring->groups[slot->hop.buffer].parked, slot);
-	ring->parked--;
-}
-
-/* Takes a slot that waits in a list out of it; false when it does not. */
-bool slot_leave_list(struct ring *ring, struct slot *slot)
-{
-	switch ((enum slot_state)slot->state) {
-	case SLOT_READY:
-		list_remove(ring, &ring->ready, slot);
-		return true;
-	case SLOT_PARKED:
-		unpark(ring, slot);
-		return true;
-	case SLOT_YIELDED:
-		list_remove(ring, &ring->yielded, slot);
-		return true;
-	case SLOT_FREE:
-	case SLOT_KERNEL:
-	case SLOT_CHAINED:
-		break;
-	}
-	return false;
 }
 
 /* The op in flight with this code and user_data, or NULL. */
@@ -259,7 +198,7 @@ SELDOM static int push_poll(struct ring *ring, const struct slot *slot)
 	return ring->backend->push(ring, &poll, slot->token);
 }
 
-static inline int slot_push(struct ring *ring, struct slot *slot)
+static inline int push(struct ring *ring, struct slot *slot)
 {
 	bool bounded = hop_is_bounded(slot);
 	int ret;
@@ -278,19 +217,19 @@ static inline int slot_push(struct ring *ring, struct slot *slot)
 	return ret;
 }
 
-void slot_make_ready(struct ring *ring, struct slot *slot)
+/* Gives the slot's hop to the backend, or -EBUSY: no room for it now. */
+int slot_push(struct ring *ring, struct slot *slot)
 {
-	slot_set_state(slot, SLOT_READY);
-	list_append(ring, &ring->ready, slot);
+	return push(ring, slot);
 }
 
 static inline void slot_submit(struct ring *ring, struct slot *slot)
 {
-	if (ring->ready.head != NO_SLOT || slot_push(ring, slot) != 0)
+	if (ring->ready.head != NO_SLOT || push(ring, slot) != 0)
 		slot_make_ready(ring, slot);
 }
 
-static void slot_step(struct ring *ring, struct slot *slot, enum step step)
+void slot_step(struct ring *ring, struct slot *slot, enum step step)
 {
 	while (step != STEP_DONE && slot_is_ending(slot))
 		step = slot->row->advance(ring, slot, -ECANCELED, false, -1);
@@ -299,11 +238,10 @@ static void slot_step(struct ring *ring, struct slot *slot, enum step step)
 		slot_submit(ring, slot);
 		return;
 	case STEP_YIELD:
-		slot_set_state(slot, SLOT_YIELDED);
-		list_append(ring, &ring->yielded, slot);
+		slot_yield(ring, slot);
 		return;
 	case STEP_PARK:
-		park(ring, slot);
+		slot_park(ring, slot);
 		return;
 	case STEP_DONE:
 		slot_finish(ring, slot);
@@ -346,6 +284,12 @@ static inline enum step first_step(struct ring *ring, struct slot *slot)
 	if (step != STEP_SUBMIT || ring_supports(ring, slot->hop.opcode))
 		return step;
 	return plain_step(ring, slot);
+}
+
+/* Starts an op that has its slot already. */
+void slot_start(struct ring *ring, struct slot *slot)
+{
+	slot_step(ring, slot, first_step(ring, slot));
 }
 
 /* Why an op cannot have a slot, or 0. */
@@ -411,9 +355,10 @@ SELDOM static void start_odd(struct ring *ring, const struct ringo_op *op, uint6
 	}
 	slot = slot_take(ring, op, user_data, own);
 	slot->cancelled = ring->cancelling || (ring->draining && slot->row->waits);
-	slot_step(ring, slot,
-		  slot->cancelled && op->code != RINGO_CLOSE ? step_done(slot, -ECANCELED)
-							     : first_step(ring, slot));
+	if (slot->cancelled && op->code != RINGO_CLOSE)
+		slot_step(ring, slot, step_done(slot, -ECANCELED));
+	else
+		slot_start(ring, slot);
 }
 
 /* Takes an op in, under the name `user_data`. */
@@ -515,90 +460,5 @@ void ring_result(struct ring *ring, uint64_t user_data, int32_t result, bool mor
 		chain_result(ring, slot, result, buffer);
 	} else {
 		weigh_result(ring, slot, result, buffer);
-	}
-}
-
-/* What waits in lists. */
-
-/* Gives READY slots to the backend, oldest first, until it has no more room. */
-void ring_push_ready(struct ring *ring)
-{
-	if (ring->cancels_unsent != 0)
-		ring_send_cancels(ring);
-	while (ring->ready.head != NO_SLOT) {
-		struct slot *slot = &ring->slots[ring->ready.head];
-
-		if (slot->unstarted) {
-			list_remove(ring, &ring->ready, slot);
-			slot->unstarted = false;
-			slot_step(ring, slot, first_step(ring, slot));
-		} else if (slot->chained && slot->chain.linked) {
-			if (!chain_push(ring, slot))
-				return;
-		} else {
-			if (slot_push(ring, slot) != 0)
-				return;
-			list_remove(ring, &ring->ready, slot);
-		}
-	}
-}
-
-/* Whether some READY slot waits only for room in the submission queue, which the next turn makes.
- * Where the first has to wait for a hop in the kernel to end, all do. */
-bool ring_can_push(const struct ring *ring)
-{
-	const struct slot *slot = &ring->slots[ring->ready.head];
-
-	if (ring->ready.head == NO_SLOT)
-		return false;
-	if (slot->chained && slot->chain.linked)
-		return chain_can_push(ring, slot);
-	return ring->bounded_in_kernel < ring->bounded_limit || !hop_is_bounded(slot);
-}
-
-/* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
-void ring_run_yielded(struct ring *ring)
-{
-	uint32_t last = ring->yielded.tail;
-
-	while (ring->yielded.head != NO_SLOT) {
-		uint32_t index = ring->yielded.head;
-		struct slot *slot = &ring->slots[index];
-
-		list_remove(ring, &ring->yielded, slot);
-		slot_advance(ring, slot, 0, -1);
-		if (index == last)
-			return;
-	}
-}
-
-static bool can_unpark(const struct buffers *buffers)
-{
-	return buffers->parked.head != NO_SLOT && buffers->lent_count < buffers->count;
-}
-
-/* Whether receives are parked though provided buffers are there. */
-bool ring_can_unpark(const struct ring *ring)
-{
-	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS && ring->parked > 0; group++)
-		if (can_unpark(&ring->groups[group]))
-			return true;
-	return false;
-}
-
-/* As many receives as there may be buffers go on; the others in later turns, as long as buffers
- * are left: one whose peer is silent takes none, and must not keep it from the next. */
-void ring_unpark(struct ring *ring)
-{
-	for (uint32_t group = 0; group < RINGO_BUFFER_GROUPS && ring->parked > 0; group++) {
-		struct buffers *buffers = &ring->groups[group];
-		uint32_t there = buffers->count - buffers->lent_count;
-
-		for (; there > 0 && buffers->parked.head != NO_SLOT; there--) {
-			struct slot *slot = &ring->slots[buffers->parked.head];
-
-			unpark(ring, slot);
-			slot_step(ring, slot, STEP_SUBMIT);
-		}
 	}
 }

@@ -54,7 +54,7 @@ mutant 'SIGPIPE by sendfile' ring.c sendfile \
 	's/(static bool sigpipe_is_harmless\(void\)\n\{)/$1\n\treturn true;/'
 mutant 'ENOBUFS ends a multishot receive' ops_sockets.c recv_starved \
 	's/count_up\(&ring->stats.starved, 1\);\n\t\treturn STEP_PARK;/return step_done(slot, result);/'
-mutant 'a silent connection keeps the one free buffer' slot.c recv_starved \
+mutant 'a silent connection keeps the one free buffer' waiting.c recv_starved \
 	's/if \(can_unpark\(&ring->groups\[group\]\)\)\n\t\t\treturn true;/(void)can_unpark(\&ring->groups[group]);/'
 mutant 'a buffer given back twice' buffers.c recv_starved \
 	's/if \(!buffers->lent\[id\]\)\n\t\treturn -EBUSY;//'

@@ -101,7 +101,7 @@ static int enter(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 {
 	struct uring *uring = ring->backend_state;
 	unsigned int submit = flush(uring);
-	uint32_t flags = uring->enter_flags | KERNEL_ENTER_GETEVENTS | KERNEL_ENTER_EXT_ARG;
+	uint32_t flags = uring->enter_flags | KERNEL_ENTER_GETEVENTS;
 	struct kernel_timespec timeout = {.seconds = timeout_ns / 1000000000,
 					  .nanoseconds = timeout_ns % 1000000000};
 	struct kernel_enter_arg arg = {.signal_mask_size = _NSIG / 8};
@@ -120,8 +120,12 @@ static int enter(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)
 		arg.timespec = (uintptr_t)&timeout;
 	}
 	ring->entries++;
-	return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count, flags,
-			       (sigset_t *)&arg, sizeof(arg));
+	/* Without a time the kernel need not fetch the argument. */
+	if (arg.timespec == 0)
+		return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count, flags,
+				       NULL, _NSIG / 8);
+	return io_uring_enter2((unsigned int)uring->enter_fd, submit, wait_count,
+			       flags | KERNEL_ENTER_EXT_ARG, (sigset_t *)&arg, sizeof(arg));
 }
 
 static int uring_turn(struct ring *ring, uint32_t wait_count, int64_t timeout_ns)

@@ -38,7 +38,8 @@ func (s *source) nextCheck(io *engine.IO, buffer []byte) verdict {
 			record := *r
 			s.checks[s.number] = &record
 			io.Op, io.File, io.Offset = engine.Read, r.File, r.Offset
-			io.Buffer, io.Length = buffer[:r.Length], r.Length
+			io.Whole = buffer[:r.Length]
+			io.Buffer = io.Whole
 			io.Direction, io.Number = int8(jobfile.Read), s.number
 			return proceed
 		}
@@ -60,12 +61,11 @@ func (s *source) check(io *engine.IO) {
 	if record == nil && s.history != nil {
 		return // A read of a job that also writes, of what may never have been written.
 	}
-	whole := io.Buffer[:io.Length]
 	var written *verify.Block
 	if record != nil {
 		written = &record.Block
 	}
-	if m := s.codec.Check(whole, io.Offset, written); m != nil {
+	if m := s.codec.Check(io.Whole, io.Offset, written); m != nil {
 		s.mismatch(io, m)
 	}
 }
@@ -75,7 +75,7 @@ func (s *source) check(io *engine.IO) {
 func (s *source) mismatch(io *engine.IO, m *verify.Mismatch) {
 	c := s.clone
 	path := c.files[io.File].path
-	text := fmt.Sprintf("verify failed at file %s offset %d, length %d: %v", path, io.Offset, io.Length, m)
+	text := fmt.Sprintf("verify failed at file %s offset %d, length %d: %v", path, io.Offset, len(io.Whole), m)
 	if c.job.Verify.Dump {
 		for suffix, data := range map[string][]byte{"received": m.Received, "expected": m.Whole} {
 			if data == nil {

@@ -94,12 +94,12 @@ func (l *laneLogs) add(io *engine.IO, now int64) {
 		value int64
 	}{{slatLog, io.Submitted - io.Made}, {clatLog, now - io.Submitted}, {latLog, now - io.Made}}
 	for _, v := range values {
-		l.put(v.kind, entry{ms, uint64(max(v.value, 0)), io.Direction, uint32(io.Length), io.Offset})
+		l.put(v.kind, entry{ms, uint64(max(v.value, 0)), io.Direction, uint32(len(io.Whole)), io.Offset})
 	}
 	if l.step() == 0 {
 		took := uint64(max(now-io.Made, 1))
-		l.put(bandwidthLog, entry{ms, uint64(io.Length) * 1e9 / took / 1024, io.Direction, uint32(io.Length), io.Offset})
-		l.put(iopsLog, entry{ms, 1, io.Direction, uint32(io.Length), io.Offset})
+		l.put(bandwidthLog, entry{ms, uint64(len(io.Whole)) * 1e9 / took / 1024, io.Direction, uint32(len(io.Whole)), io.Offset})
+		l.put(iopsLog, entry{ms, 1, io.Direction, uint32(len(io.Whole)), io.Offset})
 	}
 }
 

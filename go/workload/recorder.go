@@ -108,6 +108,7 @@ func (r *recorder) ended(io *engine.IO, now int64) (again bool) {
 	}
 	r.total++
 	f.Bytes += uint64(io.Result)
+	whole(io)
 	f.Issued++
 	f.IOs++
 	r.meter.bytes[d].Store(f.Bytes)
@@ -132,15 +133,14 @@ func (r *recorder) ended(io *engine.IO, now int64) (again bool) {
 	if limit := r.clone.job.MaxLatency[d]; limit > 0 && now-io.Made > int64(limit) {
 		r.clone.fail(syscall.ETIMEDOUT, "latency of %d ns is above max_latency of %d ns", now-io.Made, limit.Nanoseconds())
 	}
-	whole(io)
 	return false
 }
 
 // whole gives back the buffer and offset of an I/O whose transfer came in parts.
 func whole(io *engine.IO) {
-	if done := io.Length - len(io.Buffer); done > 0 {
+	if done := len(io.Whole) - len(io.Buffer); done > 0 {
 		io.Offset -= int64(done)
-		io.Buffer = io.Buffer[:cap(io.Buffer)]
+		io.Buffer = io.Whole
 	}
 }
 

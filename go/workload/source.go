@@ -171,7 +171,8 @@ func (s *source) prepare(io *engine.IO, buffer []byte, request *generate.Request
 	s.number++
 	s.thought.issued()
 	io.File, io.Offset = request.File, request.Offset
-	io.Buffer, io.Length = buffer[:request.Length], int(request.Length)
+	io.Whole = buffer[:request.Length]
+	io.Buffer = io.Whole
 	io.Direction, io.Number = int8(request.Direction), s.number
 	if s.pace != nil {
 		io.Intended = s.pace.next(request.Direction, request.Length)
@@ -183,17 +184,17 @@ func (s *source) prepare(io *engine.IO, buffer []byte, request *generate.Request
 	io.Op = engine.Write
 	s.writes++
 	s.syncing = false
-	s.fill(io, request)
+	s.fill(io, buffer, request)
 }
 
-// fill makes the buffer of a write ready.
-func (s *source) fill(io *engine.IO, request *generate.Request) {
+// fill makes a write's part of its slot's buffer ready.
+func (s *source) fill(io *engine.IO, buffer []byte, request *generate.Request) {
 	if s.codec != nil {
 		block := verify.Block{Offset: request.Offset, Number: s.number,
 			Seed: generate.SeedOf(s.clone.seed, int(s.number))}
 		s.codec.Seal(io.Buffer, block)
 		if s.history != nil {
-			s.wrote[s.number] = s.history.Begin(verify.Record{File: request.File, Length: io.Length, Block: block})
+			s.wrote[s.number] = s.history.Begin(verify.Record{File: request.File, Length: len(io.Whole), Block: block})
 		}
 		return
 	}
@@ -202,7 +203,7 @@ func (s *source) fill(io *engine.IO, request *generate.Request) {
 	}
 	if !s.filled[io.Slot] {
 		s.filled[io.Slot] = true
-		s.data.First(io.Buffer[:cap(io.Buffer)])
+		s.data.First(buffer)
 	}
 	s.data.Next(io.Buffer, request.Offset)
 }
@@ -222,7 +223,7 @@ func (s *source) syncDue(io *engine.IO) bool {
 		return false
 	}
 	s.syncing = true
-	io.Buffer, io.Length, io.Offset = nil, 0, 0
+	io.Buffer, io.Whole, io.Offset = nil, nil, 0
 	return true
 }
 

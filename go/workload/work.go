@@ -167,7 +167,8 @@ func (c *clone) buffers(depth int) (arena []byte, buffers [][]byte, err error) {
 		return nil, nil, fmt.Errorf("%d buffers of %d bytes: %w", depth, each, err)
 	}
 	for i := range depth {
-		buffers = append(buffers, arena[int64(i)*each:][:each:each])
+		// The capacity goes on to the arena's end, so that a window pins all of it by one pin.
+		buffers = append(buffers, arena[int64(i)*each:][:each])
 	}
 	for at := int64(0); at < int64(len(arena)); at += page {
 		arena[at] = 0 // Page faults come now, not in the first I/Os.

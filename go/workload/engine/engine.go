@@ -32,7 +32,7 @@ type IO struct {
 	Intended, Made, Submitted int64
 	Direction                 int8
 	Number                    uint64
-	Length                    int // of the whole request; Buffer is what is left of it after a short transfer
+	Whole                     []byte // the whole request's; Buffer is what is left of it after a short transfer
 }
 
 // Done sets the result of a system call.

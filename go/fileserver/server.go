@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ type Server struct {
 	// often; a request after a change is answered from the new state either way. RingOnly keeps none.
 	NoCache bool
 
-	MaxConns      int           // of this Serve; 0: as many as the engine's reserve allows
+	MaxConns      int           // of all Serves together; 0: as many as the engine's reserve allows
 	HeaderTimeout time.Duration // for a request's head to come in; 0: 10 s
 	IdleTimeout   time.Duration // between requests; 0: 75 s
 	StallTimeout  time.Duration // how long an answer may go on below MinRate; 0: 30 s
@@ -50,6 +51,8 @@ type Server struct {
 	OnAnswer func(*Answer)
 	// Counters, unless nil, count what the server does.
 	Counters *Counters
+
+	limit ringo.ServeOption // MaxConns, the same for each Serve
 
 	cachesOpened func([]*cache) // for tests
 }
@@ -108,11 +111,23 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			shared.fallback.end((<-stopped).Add(drain))
 		}()
 	}
-	options := []ringo.ServeOption{ringo.MaxConns(s.MaxConns), ringo.DrainTimeout(drain)}
+	options := []ringo.ServeOption{s.connLimit(), ringo.DrainTimeout(drain)}
 	if s.RingOnly {
 		options = append(options, ringo.SendByRing())
 	}
 	return s.Engine.Serve(ctx, ln, ringo.PerConn(shared.accept), options...)
+}
+
+// limiting guards the limit of every Server: one with a lock in it could not be copied.
+var limiting sync.Mutex
+
+func (s *Server) connLimit() ringo.ServeOption {
+	limiting.Lock()
+	defer limiting.Unlock()
+	if s.limit == nil {
+		s.limit = ringo.MaxConns(s.MaxConns)
+	}
+	return s.limit
 }
 
 // Check reports what would keep Serve from serving, without serving.

@@ -52,6 +52,71 @@ func TestMaxConns(t *testing.T) {
 	}
 }
 
+// TestMaxConnsTogether: one limit for several Serves, on different engines even, of which each may have all
+// of it. Whoever has places set aside gives them up when others need them, and none is lost.
+func TestMaxConnsTogether(t *testing.T) {
+	const max = 100 // more than all ports can have set aside on rings of this size
+	limit := MaxConns(max)
+	var n crowd
+	var servers []*server
+	for range 2 {
+		e := open(t, WithLoops(2), WithReceiveBuffers(16, 512), WithRingSize(2, 4))
+		for range 2 {
+			servers = append(servers, serve(t, e, []ServeOption{limit}, func(*Conn) Handler {
+				return &script{drain: closeOnDrain,
+					opened: func(c *Conn) { n.in(); c.Write([]byte("hello")) },
+					data: func(c *Conn, p []byte) {
+						if len(p) == 0 {
+							c.Close()
+						}
+					},
+					closed: func(*Conn, error) { n.closed.Add(1) },
+				}
+			}))
+		}
+	}
+	for _, s := range servers {
+		var held []net.Conn
+		for range max { // all places, whoever listens
+			held = append(held, s.dial())
+		}
+		for _, c := range held {
+			within(t, "a place of the limit", func() {
+				if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		var waiting []net.Conn
+		for _, other := range servers { // in each backlog one more
+			waiting = append(waiting, other.dial())
+		}
+		for _, c := range held {
+			c.Close()
+		}
+		for _, c := range waiting {
+			within(t, "one who waited", func() {
+				if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+					t.Error(err)
+				}
+			})
+			c.Close()
+		}
+	}
+	total := int64(len(servers) * (max + len(servers)))
+	eventually(t, "all closed", func() bool { return n.closed.Load() == total })
+	if n.most.Load() > max {
+		t.Errorf("%d were open at once", n.most.Load())
+	}
+	for _, s := range servers {
+		s.stop()
+	}
+	var s service
+	if limit(&s); s.limit.free != max || s.limit.ports != 0 {
+		t.Errorf("%d places are free at the end, for %d ports", s.limit.free, s.limit.ports)
+	}
+}
+
 // TestServeNoDescriptors: without descriptors accepting pauses, and does not turn and turn; when
 // there are some again, those who waited are served.
 func TestServeNoDescriptors(t *testing.T) {

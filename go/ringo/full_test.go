@@ -26,8 +26,6 @@ type occupier struct {
 	done sync.WaitGroup
 }
 
-const pollIn = 1 // POLLIN of poll(2)
-
 func (o *occupier) complete(_ *loop, c *csrc.Completion) {
 	if c.Result < 0 {
 		o.t.Errorf("poll: %v", errorOf(c.Result))

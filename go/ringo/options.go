@@ -128,7 +128,8 @@ func WithReceiveBuffers(n, size int) Option {
 func WithServingOnly() Option {
 	return func(c *config) {
 		for _, code := range [...]csrc.Code{csrc.Nop, csrc.Openat2, csrc.Statx, csrc.CloseFD, csrc.Timeout, csrc.Cancel,
-			csrc.Accept, csrc.Recv, csrc.Send, csrc.Sendmsg, csrc.Shutdown, csrc.ReturnBuffer, csrc.SendFile, csrc.ReadFile} {
+			csrc.Poll, csrc.Accept, csrc.Recv, csrc.Send, csrc.Sendmsg, csrc.Shutdown, csrc.ReturnBuffer, csrc.SendFile,
+			csrc.ReadFile} {
 			c.ring.Allowed |= 1 << code
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/bits"
 	"net"
 	"os"
@@ -19,9 +18,13 @@ import (
 // A ServeOption changes how Serve serves.
 type ServeOption func(*service)
 
-// MaxConns limits how many connections a Serve has at a time, over all loops; the others wait in the
-// listener's backlog. The default is as many as the engine's reserve allows (WithReserve).
-func MaxConns(n int) ServeOption { return func(s *service) { s.maxConns = n } }
+// MaxConns limits how many connections there are at a time, over all loops; the others wait in the
+// listener's backlog. One option given to several Serves is one limit for all of them together. The
+// default is as many as the engine's reserve allows (WithReserve).
+func MaxConns(n int) ServeOption {
+	limit := newConnLimit(n)
+	return func(s *service) { s.limit = limit }
+}
 
 // DrainTimeout is how long connections may go on when Serve's context has ended; the default is not
 // at all.
@@ -51,6 +54,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, h Handler, options 
 		return err
 	}
 	defer syscall.Close(s.fd)
+	defer s.limit.join(-len(s.ports))
 	select {
 	case <-ctx.Done():
 	case <-e.closed:
@@ -70,7 +74,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, h Handler, options 
 type service struct {
 	engine       *Engine
 	handler      Handler
-	maxConns     int
+	limit        *connLimit
 	drainTimeout time.Duration
 	sendByRing   bool
 	fd           int
@@ -85,14 +89,15 @@ type service struct {
 // A port is what connections come from, on one loop: a service's, or dialling. It belongs to that
 // loop's goroutine.
 type port struct {
-	service   *service // nil: dialling
+	service   *service   // nil: dialling
+	limit     *connLimit // the service's
 	loop      *loop
-	accepting ticket
-	wide      bool // the accept in flight takes all that wait in the backlog
-	narrowing bool // and was asked to end
-	deaf      bool // accepts no more, ever
+	accepting ticket // of an accept, or of a poll for connections that wait
+	wide      bool   // it is an accept that takes all that wait in the backlog
+	narrowing bool   // and was asked to end
+	aside     int    // places of the limit that are set aside for what it takes
+	deaf      bool   // accepts no more, ever
 	draining  bool
-	max       int
 	count     int
 	conns     *Conn // a list
 }
@@ -106,11 +111,15 @@ func (s *service) open(ln net.Listener) error {
 	if err != nil {
 		return err
 	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return errors.Join(os.NewSyscallError("setnonblock", err), syscall.Close(fd))
+	}
 	s.fd = fd
 	inheritOptions(fd)
-	for i, l := range s.engine.loops {
-		s.ports = append(s.ports, &port{service: s, loop: l, max: s.share(i)})
+	for _, l := range s.engine.loops {
+		s.ports = append(s.ports, &port{service: s, limit: s.limit, loop: l})
 	}
+	s.limit.join(len(s.ports))
 	s.live.Store(int64(len(s.ports)))
 	for i, p := range s.ports {
 		if err := p.loop.do(func(*loop) { p.open() }, false); err != nil {
@@ -137,28 +146,16 @@ func inheritOptions(fd int) {
 	}
 }
 
-// Linux's numbers (linux/tcp.h, linux/net.h): on other systems, where no engine opens and this only has
+// Linux's numbers (linux/tcp.h, linux/net.h, poll.h): on other systems, where no engine opens and this only has
 // to build, package syscall lacks the names.
 const (
 	tcpKeepIdle     = 4
 	tcpKeepInterval = 5
 	tcpKeepCount    = 6
+	pollIn          = 1
 	sockNonblock    = 0o4000
 	sockCloexec     = 0o2000000
 )
-
-// share is how many of the service's connections loop i may have.
-func (s *service) share(i int) int {
-	loops := len(s.engine.loops)
-	if s.maxConns <= 0 {
-		return math.MaxInt
-	}
-	share := s.maxConns / loops
-	if i < s.maxConns%loops {
-		share++
-	}
-	return share
-}
 
 // onPorts runs f for each port on its loop. A loop that is closing runs nothing more, but cancels
 // what its ports do.
@@ -185,7 +182,7 @@ func (s *service) gone() {
 // reserve, and the loop some for itself.
 func (l *loop) initPorts(options *csrc.Options) {
 	l.room = max((int(options.Reserve)-8)/4, 1)
-	l.dialled = port{loop: l, deaf: true, max: math.MaxInt}
+	l.dialled = port{loop: l, deaf: true}
 	l.ports[&l.dialled] = struct{}{}
 	// Between the delivery in which an accept is told to end and its end it can fill the completion
 	// queue, which has a power of two of places, twice, for the cancel may have to wait for the
@@ -203,38 +200,54 @@ const reapLimit = 1024
 // open begins to serve.
 func (p *port) open() {
 	p.loop.ports[p] = struct{}{}
-	switch {
-	case p.max == 0: // Fewer connections than loops.
-		p.ended(nil)
-	case p.room() > 0:
+	if p.room() > 0 {
 		p.listen()
 	}
 }
 
-// abandon ends the connections that are left when the loop has ended. They were paused or at
-// work, so they had nothing in flight that could have told them.
+// tell runs f for the port on its loop, from any loop.
+func (p *port) tell(f func(*port)) {
+	if p.loop.onLoop() {
+		f(p)
+		return
+	}
+	p.loop.ask(func() { f(p) }) // A loop that has ended needs to be told nothing.
+}
+
+// abandon ends the port when the loop has ended, and its connections that are left. They were paused
+// or at work, so they had nothing in flight that could have told them; nor has a port without a place.
 func (p *port) abandon() {
 	p.each(func(c *Conn) {
 		c.pending = 0
 		c.fail(ErrClosed)
 		c.settle()
 	})
+	if !p.deaf {
+		p.ended(nil)
+	}
 }
 
-// room is how many more connections the port may have.
-func (p *port) room() int { return min(p.max-p.count, p.loop.room-p.loop.conns) }
+// room is how many more connections the loop may have.
+func (p *port) room() int { return p.loop.room - p.loop.conns }
 
 // listen accepts connections as long as there is room; others wait in the backlog, where any loop
 // may take them. The kernel's multishot takes all that wait, whatever the room, so it is used only
-// while there is more room than it can fill before it is told to stop; then one by one.
+// while there is more room than it can fill before it is told to stop; then they are taken one by one,
+// when some wait.
 func (p *port) listen() {
-	room := p.room()
-	op := csrc.Op{Code: csrc.Accept, FD: int32(p.service.fd), Flags: csrc.Multishot,
-		Argument: sockNonblock | sockCloexec}
-	if p.wide = room > p.loop.acceptAhead; !p.wide {
-		op.Length = uint64(room)
+	if p.wide = p.room() > p.loop.acceptAhead && p.limit.setAside(p); p.wide {
+		p.post(&csrc.Op{Code: csrc.Accept, Flags: csrc.Multishot, Argument: acceptFlags}, p)
+		return
 	}
-	t, err := p.loop.postOwn(&op, p)
+	p.post(&csrc.Op{Code: csrc.Poll, Argument: pollIn}, (*backlog)(p))
+}
+
+const acceptFlags = sockNonblock | sockCloexec
+
+// post has the listening socket looked at.
+func (p *port) post(op *csrc.Op, s sink) {
+	op.FD = int32(p.service.fd)
+	t, err := p.loop.postOwn(op, s)
 	if err != nil {
 		p.ended(err)
 		return
@@ -242,28 +255,82 @@ func (p *port) listen() {
 	p.accepting = t
 }
 
+// narrow ends an accept that takes many, or has places set aside.
+func (p *port) narrow() {
+	if (p.wide || p.aside > 0) && p.accepting != sinkless && !p.narrowing {
+		p.narrowing = true
+		p.loop.cancel(p.accepting)
+	}
+}
+
 // complete takes what accept brings: descriptors, or word that accepting pauses for want of them.
 func (p *port) complete(_ *loop, c *csrc.Completion) {
 	if c.Result >= 0 {
+		if !p.limit.take(p) {
+			p.aside--
+			p.narrow()
+		}
 		p.accepted(int32(c.Result))
 	}
 	if c.Flags&csrc.More != 0 {
-		if p.wide && !p.narrowing && p.room() <= p.loop.acceptAhead {
-			p.narrowing = true
-			p.loop.cancel(p.accepting)
+		if p.wide && p.room() <= p.loop.acceptAhead {
+			p.narrow()
 		}
 		return
 	}
-	asked := p.narrowing && c.Result == -int64(syscall.ECANCELED)
-	p.accepting, p.narrowing = sinkless, false
+	if p.narrowing && c.Result == -int64(syscall.ECANCELED) {
+		c.Result = 0
+	}
+	p.narrowing, p.wide = false, false
+	p.limit.giveAside(p)
+	p.goOn(c.Result)
+}
+
+// goOn is what comes when an accept or a poll has ended, by itself or with an error.
+func (p *port) goOn(result int64) {
+	p.accepting = sinkless
 	switch {
 	case p.draining || isClosed(p.service.engine.closed):
 		p.ended(nil)
-	case c.Result < 0 && !asked:
-		p.ended(os.NewSyscallError("accept", errorOf(c.Result)))
+	case result < 0:
+		p.ended(os.NewSyscallError("accept", errorOf(result)))
 	case p.room() > 0:
 		p.listen()
 	}
+}
+
+// A backlog is a port that is told when connections wait.
+type backlog port
+
+func (b *backlog) complete(_ *loop, c *csrc.Completion) {
+	p := (*port)(b)
+	if c.Result < 0 {
+		p.goOn(c.Result)
+		return
+	}
+	// No more than that before the loop looks at its other connections.
+	for range 64 {
+		if p.draining || p.room() <= 0 {
+			break
+		}
+		if !p.limit.take(p) {
+			p.accepting = sinkless // until there is a place
+			return
+		}
+		fd, err := acceptNow(p.service.fd)
+		if err == nil {
+			p.accepted(int32(fd))
+			continue
+		}
+		if err != syscall.EAGAIN { // The core knows which errors pass, and waits for descriptors.
+			p.limit.keep(p)
+			p.post(&csrc.Op{Code: csrc.Accept, Flags: csrc.Multishot, Length: 1, Argument: acceptFlags}, p)
+			return
+		}
+		p.limit.give(1)
+		break
+	}
+	p.goOn(0)
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -278,7 +345,8 @@ func isClosed(c <-chan struct{}) bool {
 // ended says that this port accepts no more, ever.
 func (p *port) ended(err error) {
 	p.service.note(err)
-	p.deaf = true
+	p.accepting, p.deaf = sinkless, true
+	p.limit.giveAside(p)
 	p.leave()
 	p.service.gone()
 }
@@ -325,6 +393,7 @@ func (p *port) forget(c *Conn) {
 	}
 	p.count--
 	p.loop.conns--
+	p.limit.give(1)
 	for other := range p.loop.ports {
 		other.resume()
 	}

@@ -240,6 +240,40 @@ func TestMaxConnections(t *testing.T) {
 	}
 }
 
+// TestLimitIsOfNoAddress: each address may have all connections that there may be; then the next one waits
+// wherever it comes.
+func TestLimitIsOfNoAddress(t *testing.T) {
+	directory := site(t)
+	write(t, directory+"/file", []byte("content"))
+	const most = 6
+	inModes(t, func(t *testing.T, flags []string) {
+		s := serve(t, directory, append(flags, "--loops=2", fmt.Sprint("--max-connections=", most),
+			"--listen=127.0.0.1:0", "--listen=127.0.0.1:0", "--listen=127.0.0.1:0")...)
+		for i, address := range s.addresses {
+			var held []*client
+			for range most {
+				c := newClient(t, address)
+				c.get("/file")
+				held = append(held, c)
+			}
+			next := newClient(t, s.addresses[(i+1)%len(s.addresses)])
+			next.write(request("GET", "/file"))
+			_ = next.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			if b, err := next.in.ReadByte(); err == nil {
+				t.Fatalf("%q for one too many", b)
+			}
+			_ = next.conn.SetReadDeadline(timeLimit())
+			for _, c := range held {
+				c.conn.Close()
+			}
+			if a := next.read("GET"); a.status != 200 {
+				t.Fatalf("%v", a)
+			}
+			next.conn.Close()
+		}
+	})
+}
+
 // TestManyListenersShareTheLimit: the connections of all of them fit into what was set up for.
 func TestManyListenersShareTheLimit(t *testing.T) {
 	directory := site(t)

@@ -156,7 +156,6 @@ func TestServeRefuses(t *testing.T) {
 		{"serve --loops=0 " + directory, 2, "--loops"},
 		{"serve --loops=x " + directory, 2, "loops"},
 		{"serve --max-connections=-1 " + directory, 2, "--max-connections"},
-		{"serve --max-connections=1 --listen=127.0.0.1:0 --listen=127.0.0.1:0 " + directory, 2, "--max-connections"},
 		{"serve --min-rate=-1 " + directory, 2, "--min-rate"},
 		{"serve --header-timeout=0 " + directory, 2, "--header-timeout"},
 		{"serve --idle-timeout=10ms " + directory, 2, "--idle-timeout"},

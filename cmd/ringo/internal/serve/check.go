@@ -30,9 +30,7 @@ func (s *Settings) Check(flags *pflag.FlagSet, to io.Writer) error {
 	if err := s.settleBackend(); err != nil {
 		return err
 	}
-	if err := s.completeMaxConns(len(s.Listen)); err != nil {
-		return err
-	}
+	s.completeMaxConns()
 	var text strings.Builder
 	fmt.Fprintf(&text, "dir = %s%s\n", quote(s.Dir), s.origin(dirName, true))
 	flags.VisitAll(func(flag *pflag.Flag) {

@@ -148,16 +148,11 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// completeMaxConns settles how many connections so many listeners may have together.
-func (s *Settings) completeMaxConns(listeners int) error {
+// completeMaxConns settles how many connections there may be, where nothing was said.
+func (s *Settings) completeMaxConns() {
 	if s.MaxConns == 0 {
-		s.MaxConns = max(connectionsAllowed(), listeners)
+		s.MaxConns = connectionsAllowed()
 	}
-	if s.MaxConns < listeners {
-		return s.bad("max-connections", "is %d, it must be at least one for each of the %d addresses",
-			s.MaxConns, listeners)
-	}
-	return nil
 }
 
 // connectionsAllowed leaves each connection a descriptor for its socket, one for its file and two for a pipe, and some

@@ -80,9 +80,7 @@ func newSupervisor(s *Settings) (u *supervisor, err error) {
 	if u.listeners, err = listenAll(s.Listen); err != nil {
 		return u, err
 	}
-	if err = s.completeMaxConns(len(u.listeners)); err != nil {
-		return u, err
-	}
+	s.completeMaxConns()
 	if s.Metrics != "" {
 		if u.metrics, err = listenMetrics(s.Metrics); err != nil {
 			return u, err
@@ -181,8 +179,7 @@ func (u *supervisor) run(ctx context.Context, reopen <-chan os.Signal) error {
 			if u.attend(ctx, p, reopen) {
 				return u.stop(p)
 			}
-			err = errors.New(p.outcome())
-			p.control.close()
+			err = p.cause()
 		}
 		if time.Since(began) > restartCalm {
 			delay = restartDelay
@@ -215,6 +212,16 @@ func (u *supervisor) begin() (*process, error) {
 		return nil, errors.New(said.Failed)
 	}
 	return nil, fmt.Errorf("the worker ended before it served: %s", p.outcome())
+}
+
+// cause is why a worker that served has ended: what it had to say, or how it ended.
+func (p *process) cause() error {
+	defer p.control.close()
+	var said notice
+	if _, err := p.control.receive(&said); err == nil && said.Failed != "" {
+		return errors.New(said.Failed)
+	}
+	return errors.New(p.outcome())
 }
 
 func (u *supervisor) describe(c *confinement) string {

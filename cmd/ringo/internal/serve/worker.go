@@ -84,7 +84,6 @@ func (w *worker) run() error {
 	}
 	s := &w.task.Settings
 	w.server = s.server()
-	w.server.MaxConns = s.MaxConns / len(w.listeners)
 	w.server.Counters = new(fileserver.Counters)
 	if w.log != nil {
 		w.server.OnAnswer = w.log.Answered

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/ringo-io/ringo/go/workload/engine"
+	"github.com/ringo-io/ringo/go/workload/generate"
 	"github.com/ringo-io/ringo/go/workload/jobfile"
 	"github.com/ringo-io/ringo/go/workload/verify"
 )
@@ -29,18 +30,23 @@ func (s *source) checkAll() {
 	s.checking, s.checkLeft, s.held = true, unlimited, false
 }
 
+// checkNumbers is where the numbers of reads that check writes begin: those of writes are in their blocks, and must not
+// depend on what was checked between them.
+const checkNumbers = 1 << 63
+
 // nextCheck prepares a read that checks a write.
 func (s *source) nextCheck(io *engine.IO, buffer []byte) verdict {
 	if s.checkLeft > 0 {
 		if r, ok := s.history.Next(); ok {
 			s.checkLeft--
-			s.number++
+			s.checked++
+			number := checkNumbers + s.checked
 			record := *r
-			s.checks[s.number] = &record
+			s.checks[number] = &record
 			io.Op, io.File, io.Offset = engine.Read, r.File, r.Offset
 			io.Whole = buffer[:r.Length]
 			io.Buffer = io.Whole
-			io.Direction, io.Number = int8(jobfile.Read), s.number
+			io.Direction, io.Number = int8(jobfile.Read), number
 			return proceed
 		}
 	}
@@ -49,6 +55,22 @@ func (s *source) nextCheck(io *engine.IO, buffer []byte) verdict {
 		return over
 	}
 	return drain // Before anything that was checked is written again.
+}
+
+// rehearse goes through the I/Os of a pass and does none of them: what an earlier run wrote is then known.
+func (s *source) rehearse() {
+	for !s.clone.stopping.Load() && s.draw() == proceed {
+		s.number++
+		if s.history != nil && s.request.Direction == jobfile.Write {
+			s.history.End(s.history.Begin(s.recordOf(&s.request)), true)
+		}
+	}
+}
+
+// recordOf is what the write of the current number leaves behind.
+func (s *source) recordOf(request *generate.Request) verify.Record {
+	return verify.Record{File: request.File, Length: int(request.Length), Block: verify.Block{Offset: request.Offset,
+		Number: s.number, Seed: generate.SeedOf(s.clone.seed, int(s.number))}}
 }
 
 // check compares what was read with what was written.

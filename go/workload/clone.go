@@ -233,16 +233,21 @@ func (c *clone) startTimers() (stop func()) {
 func (c *clone) passes(w *work) {
 	for pass := 1; ; pass++ {
 		c.state.Store(c.letter())
-		from := c.now()
-		w.io()
-		c.addDuration(from, c.job.Pattern.Reads, c.job.Pattern.Writes)
-		if c.verifiesAfter() && !c.stopping.Load() {
+		if c.onlyVerifies() {
+			c.source.rehearse()
+		} else {
+			from := c.now()
+			w.io()
+			c.addDuration(from, c.job.Pattern.Reads, c.job.Pattern.Writes)
+		}
+		again := pass < c.job.Loops || c.job.TimeBased && c.job.Runtime > 0
+		lastWritten := !again || !c.onlyVerifies() // Of what an earlier run wrote in several passes that is there.
+		if c.verifiesAfter() && lastWritten && !c.stopping.Load() {
 			c.state.Store('V')
 			from := c.now()
 			w.verify()
 			c.addDuration(from, true, false)
 		}
-		again := pass < c.job.Loops || c.job.TimeBased && c.job.Runtime > 0
 		if c.stopping.Load() || !again {
 			return
 		}
@@ -255,6 +260,12 @@ func (c *clone) verifiesAfter() bool {
 	v := &c.job.Verify
 	return v.Checksum != jobfile.VerifyNone && v.After && c.job.Pattern.Writes
 }
+
+// onlyVerifies says that a job which writes leaves that to an earlier run of itself, and checks what that wrote.
+func (c *clone) onlyVerifies() bool { return c.job.Verify.Only && c.job.Pattern.Writes }
+
+// writes says that the job writes to its files.
+func (c *clone) writes() bool { return c.job.Pattern.Writes && !c.job.Verify.Only }
 
 // countError counts an error that does not end the clone.
 func (c *clone) countError(errno syscall.Errno) {
@@ -295,7 +306,7 @@ func (c *clone) letter() int32 {
 
 // syncAtEnd writes out what the page cache holds, within the measured time.
 func (c *clone) syncAtEnd() {
-	if !c.job.EndFsync && !c.job.FsyncOnClose || !c.job.Pattern.Writes {
+	if !c.job.EndFsync && !c.job.FsyncOnClose || !c.writes() {
 		return
 	}
 	c.state.Store('F')

@@ -71,6 +71,9 @@ func (c *clone) check() error {
 			if _, err := os.Stat(filepath.Dir(t.path)); err != nil {
 				return fmt.Errorf("directory of %s: %w", t.path, pathless(err))
 			}
+			if c.onlyVerifies() {
+				return fmt.Errorf("%s: %w, and verify_only makes none", t.path, syscall.ENOENT)
+			}
 			if !j.AllowCreate {
 				return fmt.Errorf("%s: %w, and allow_file_create=0", t.path, syscall.ENOENT)
 			}
@@ -83,7 +86,7 @@ func (c *clone) check() error {
 			return fmt.Errorf("%s: neither a regular file nor a block device", t.path)
 		}
 		t.device = info.Mode()&fs.ModeDevice != 0 && info.Mode()&fs.ModeCharDevice == 0
-		if t.device && j.Pattern.Writes && !j.AllowMountWrite {
+		if t.device && c.writes() && !j.AllowMountWrite {
 			if use := host.InUse(t.path); use != "" {
 				return fmt.Errorf("%s: refusing to write to a device that is %s; allow_mounted_write=1 does it anyway", t.path, use)
 			}
@@ -212,7 +215,7 @@ func (c *clone) largestBlock() int64 {
 // layOut creates what is missing of the files, as fio does: filled with data for jobs that read or overwrite,
 // else with space alone. What is large enough already stays as it is.
 func (c *clone) layOut(ctx context.Context) error {
-	if c.withoutFiles() || c.job.CreateOnOpen {
+	if c.withoutFiles() || c.job.CreateOnOpen || c.onlyVerifies() {
 		return nil
 	}
 	var missing []*target
@@ -316,10 +319,10 @@ func (c *clone) open() error {
 	}
 	j := c.job
 	flags := os.O_RDONLY
-	if j.Pattern.Writes {
+	if c.writes() {
 		flags = os.O_RDWR
 	}
-	if j.Pattern.Writes && j.AllowCreate {
+	if c.writes() && j.AllowCreate {
 		flags |= os.O_CREATE
 	}
 	switch j.Sync {

@@ -157,7 +157,7 @@ func (c *clone) cached() string {
 	switch {
 	case j.Direct:
 		return ""
-	case j.Pattern.Writes && j.Sync == jobfile.SyncNone && !c.syncs() && !j.EndFsync:
+	case c.writes() && j.Sync == jobfile.SyncNone && !c.syncs() && !j.EndFsync:
 		return "buffered: writes end in the page cache (direct=0, nothing syncs)"
 	case j.Pattern.Reads && (j.PreRead || !j.Invalidate || j.TimeBased || j.Loops > 1 || j.NoRandomMap):
 		return "buffered: reads may come from the page cache (direct=0)"

@@ -28,9 +28,9 @@ type source struct {
 	data  *generate.Data
 	pace  *pace // nil: as fast as can be
 
-	bytesLeft, iosLeft int64 // of this pass; of all passes
-	number             uint64
-	writes             int64 // since the last sync
+	bytesLeft, iosLeft int64  // of this pass; of all passes
+	number             uint64 // of the last I/O
+	writes             int64  // since the last sync
 	syncing            bool
 	filled             map[int]bool // slots whose buffer has its first data
 	rest               time.Duration
@@ -40,6 +40,7 @@ type source struct {
 	history   *verify.History
 	checking  bool  // handing out reads that check writes
 	checkLeft int64 // of a backlog's batch
+	checked   uint64
 	request   generate.Request
 	held      bool // request was drawn, but it must wait for a write in flight
 	checks    map[uint64]*verify.Record
@@ -190,11 +191,10 @@ func (s *source) prepare(io *engine.IO, buffer []byte, request *generate.Request
 // fill makes a write's part of its slot's buffer ready.
 func (s *source) fill(io *engine.IO, buffer []byte, request *generate.Request) {
 	if s.codec != nil {
-		block := verify.Block{Offset: request.Offset, Number: s.number,
-			Seed: generate.SeedOf(s.clone.seed, int(s.number))}
-		s.codec.Seal(io.Buffer, block)
+		record := s.recordOf(request)
+		s.codec.Seal(io.Buffer, record.Block)
 		if s.history != nil {
-			s.wrote[s.number] = s.history.Begin(verify.Record{File: request.File, Length: len(io.Whole), Block: block})
+			s.wrote[s.number] = s.history.Begin(record)
 		}
 		return
 	}

@@ -41,7 +41,7 @@ func (r *run) checkSpace() error {
 // laysOut says that the clone's files are made at their full size before its I/O.
 func (c *clone) laysOut() bool {
 	j := c.job
-	if c.withoutFiles() || j.CreateOnOpen || j.FillDevice {
+	if c.withoutFiles() || j.CreateOnOpen || j.FillDevice || c.onlyVerifies() {
 		return false
 	}
 	return c.fillsFiles() || j.Fallocate != jobfile.FallocateNone && j.Fallocate != jobfile.FallocateTruncate

@@ -303,6 +303,7 @@ var effectiveNumbers = map[string]func(*jobfile.Job) []int64{
 	"allow_file_create":      func(j *jobfile.Job) []int64 { return bit(j.AllowCreate) },
 	"allow_mounted_write":    func(j *jobfile.Job) []int64 { return bit(j.AllowMountWrite) },
 	"do_verify":              func(j *jobfile.Job) []int64 { return bit(j.Verify.After) },
+	"verify_only":            func(j *jobfile.Job) []int64 { return bit(j.Verify.Only) },
 	"verify_interval":        func(j *jobfile.Job) []int64 { return []int64{j.Verify.Interval} },
 	"verify_offset":          func(j *jobfile.Job) []int64 { return []int64{j.Verify.HeaderOffset} },
 	"verify_fatal":           func(j *jobfile.Job) []int64 { return bit(j.Verify.Fatal) },

@@ -50,6 +50,8 @@ var refusalProbes = []probe{
 	{text: jobWith("random_distribution=zoned:50/10:50/90", "rw=randread"), differs: "distributions by zones are not supported"},
 	{text: jobWith("random_distribution=zoned_abs:50/1m:50/63m", "rw=randread"), differs: "distributions by zones are not supported"},
 	{text: jobWith("file_service_type=random:x"), differs: "fio takes x for 0"},
+	{text: jobWith("rw=write", "verify=md5", "verify_only", "time_based", "runtime=1"),
+		differs: "fio checks the blocks of one pass, which the earlier run may never have come to"},
 	{text: jobWith("cpus_allowed=x"), differs: "fio takes x for 0"},
 	{text: jobWith("cpumask=0"), differs: "it allows no processor; fio ignores that"},
 	{text: jobWith("ignore_error=5x"), differs: "fio does not look behind the number"},

@@ -371,6 +371,7 @@ const (
 type Verify struct {
 	Checksum     Checksum
 	After        bool    // do_verify: read everything back behind the writes
+	Only         bool    // verify_only: check what an earlier run of the job wrote, and write nothing
 	Interval     int64   // a header every so many bytes; 0: one per block
 	HeaderOffset int64   // where in an interval the header is
 	Data         Payload // verify_pattern

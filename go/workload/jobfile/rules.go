@@ -168,6 +168,9 @@ func (b *builder) finishVerify(d *draft) {
 	if v.Checksum == VerifyPattern && v.Data.Bytes == nil {
 		b.wrong(d, "verify", "verify=pattern needs verify_pattern")
 	}
+	if v.Only && d.TimeBased && d.Pattern.Writes {
+		b.wrong(d, "verify_only", "nobody can tell how much an earlier run with time_based has written")
+	}
 	if v.Checksum == VerifyNone {
 		return
 	}

@@ -241,8 +241,8 @@ func (c *clone) passes(w *work) {
 			c.addDuration(from, c.job.Pattern.Reads, c.job.Pattern.Writes)
 		}
 		again := pass < c.job.Loops || c.job.TimeBased && c.job.Runtime > 0
-		lastWritten := !again || !c.onlyVerifies() // Of what an earlier run wrote in several passes that is there.
-		if c.verifiesAfter() && lastWritten && !c.stopping.Load() {
+		overwritten := again && c.onlyVerifies() // by the next pass of the earlier run
+		if c.verifiesAfter() && !overwritten && !c.stopping.Load() {
 			c.state.Store('V')
 			from := c.now()
 			w.verify()

@@ -30,8 +30,12 @@ func (r *run) checkSpace() error {
 			end := t.region.Start + t.region.Length
 			free[system] -= max(end-host.Allocated(t.path), 0)
 			if free[system] < 0 {
-				return fmt.Errorf("job %s: %s of %d bytes: %w: with the files before it, it needs %d bytes more than its file system has free",
-					c.job.Name, t.path, end, syscall.ENOSPC, -free[system])
+				who := "it needs"
+				if len(seen) > 1 {
+					who = "the files up to it need"
+				}
+				return fmt.Errorf("job %s: %s of %d bytes: %w: %s %d bytes more than its file system has free",
+					c.job.Name, t.path, end, syscall.ENOSPC, who, -free[system])
 			}
 		}
 	}

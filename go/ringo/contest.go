@@ -10,7 +10,8 @@ import (
 // one size. The leader takes the calls, a round of them at a time; now and then the other has a
 // round, a trial, and wins it if that was quicker than the rounds before and after. Devices and
 // schedulers waver, so one trial says little: who has won several more than it has lost leads from
-// then on. Safe for concurrent use.
+// then on. Plain calls lead first: they are what package os does, so nothing is lost while the loop
+// shows what it can. Safe for concurrent use.
 type contest struct {
 	calls  atomic.Uint32
 	plain  atomic.Bool // whose round it is
@@ -27,10 +28,9 @@ type contest struct {
 }
 
 const (
-	trialAgain = 1   // rounds until the next trial, after one that was won
-	trialSoon  = 2   // ... when somebody new leads
-	trialLate  = 256 // ... at most: with each one that is lost they double
-	takeover   = 3   // trials to be won
+	trialSoon = 1   // rounds until the next trial, after one that was won, and when somebody new leads
+	trialLate = 256 // ... at most: with each one that is lost they become four times as many
+	takeover  = 3   // trials to be won
 )
 
 func (c *contest) init(plainLeads bool) {
@@ -59,19 +59,20 @@ func crowdClass(size int) int {
 	return 5
 }
 
-// loopWins says which way a call takes, and counts it.
-func (c *contest) loopWins(v *volume) bool {
+// loopWins says which way a call takes of a crowd of that size, and counts it.
+func (c *contest) loopWins(v *volume, size int) bool {
 	if calls := c.calls.Add(1); calls%contestTick == 0 || c.trying.Load() {
-		c.tick(calls, v.state.Load()>>16, time.Now())
+		c.tick(calls, size, v.state.Load()>>16, time.Now())
 	}
 	return !c.plain.Load()
 }
 
-// tick is told at times how many calls there were, and how many had begun on the volume.
-func (c *contest) tick(calls uint32, begun uint64, now time.Time) {
+// tick is told at times how many calls there were, how many there are at once, and how many had begun
+// on the volume.
+func (c *contest) tick(calls uint32, size int, begun uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cost, over := c.round.tick(calls, begun, now)
+	cost, over := c.round.tick(calls, uint32(size), begun, now)
 	if c.trying.Load() && !over {
 		cost, over = c.round.hopeless(c.before)
 	}
@@ -102,27 +103,28 @@ func (c *contest) try(trying bool) {
 	c.plain.Store(c.leads != trying)
 }
 
-// judge settles a trial. Plain calls have to be quicker by 3 %: they cost more CPU time. Who is four
-// times as quick leads at once: a leader that is so far behind makes learning slow as well.
+// judge settles a trial. Equals are judged for the loop, and plain calls have to be quicker by 3 %:
+// they cost more CPU time. Who is four times as quick leads at once: a leader that is so far behind
+// makes learning slow as well.
 func (c *contest) judge(trial, leader time.Duration) {
-	won := 100*trial <= 103*leader
+	won := trial <= leader
 	if !c.leads {
 		won = 103*trial < 100*leader
 	}
 	switch {
 	case !won:
 		c.won = max(c.won-1, 0)
-		c.pause = min(2*c.pause, trialLate)
+		c.pause = min(4*c.pause, trialLate)
 	case c.won+1 == takeover || 4*trial < leader:
 		c.leads, c.won, c.pause = !c.leads, 0, trialSoon
 	default:
 		c.won++
-		c.pause = trialAgain
+		c.pause = trialSoon
 	}
 }
 
 // A round is a time during which one of the two takes the calls. Its first part is not measured:
-// some calls that are in flight still go the other way, and plain ones are slow until the runtime's
+// the calls that are in flight still go the other way, and plain ones are slow until the runtime's
 // monitor, which may sleep for 10 ms, looks after the threads that wait in them.
 type round struct {
 	began   time.Time
@@ -136,15 +138,14 @@ type round struct {
 }
 
 const (
-	contestTick  = 32 // calls from one look at the clock to the next; in a trial each looks
-	settleCalls  = 8 * contestTick
-	settleTime   = 10 * time.Millisecond
-	measureCalls = 4 * contestTick
-	measureTime  = 20 * time.Millisecond
+	contestTick = 32 // calls from one look at the clock to the next; in a trial each looks
+	settleTime  = 10 * time.Millisecond
+	measureTime = 20 * time.Millisecond
 )
 
-// tick tells whether the round is over, and what the time of a call was, or 0 if it says nothing.
-func (r *round) tick(calls uint32, begun uint64, now time.Time) (cost time.Duration, over bool) {
+// tick tells whether the round is over, and what the time of a call was, or 0 if it says nothing. Both
+// parts of it last until as many calls have begun as there are at once.
+func (r *round) tick(calls, size uint32, begun uint64, now time.Time) (cost time.Duration, over bool) {
 	if r.began.IsZero() {
 		r.began, r.first = now, calls
 	}
@@ -152,14 +153,14 @@ func (r *round) tick(calls uint32, begun uint64, now time.Time) (cost time.Durat
 	before := r.last
 	r.last = now
 	if r.settled.IsZero() {
-		if r.calls >= settleCalls && now.Sub(r.began) >= settleTime {
+		if r.calls >= size && now.Sub(r.began) >= settleTime {
 			r.settled, r.from, r.begun = now, calls, begun
 		}
 		return 0, false
 	}
 	r.longest = max(r.longest, now.Sub(before))
 	measured, took := calls-r.from, now.Sub(r.settled)
-	if measured < measureCalls || took < measureTime {
+	if measured < max(size, contestTick) || took < measureTime {
 		return 0, false
 	}
 	// A round that was interrupted by idleness, or shared the volume with much else, says nothing.

@@ -26,8 +26,8 @@ const (
 // device: measured, the two are equal at 5 to 8 calls in flight, so there each volume finds out.
 const (
 	fewCalls  = 4   // more calls in flight than this are a crowd
-	calming   = 16  // a smaller crowd is believed by a sixteenth with each call that sees it
-	plainCap  = 128 // threads that may wait in plain calls where the loop cannot help
+	period    = 64  // calls: a crowd is as large as the most calls at once in this period and the one before
+	plainCap  = 128 // threads that may wait in plain calls
 	loopCalls = 128 // calls in flight that one loop takes before the next one helps
 )
 
@@ -42,8 +42,10 @@ const (
 // Safe for concurrent use.
 type volume struct {
 	state    atomic.Uint64 // calls begun << 16 | calls in flight
-	crowd    atomic.Int32  // how many calls are in flight at a time, lately; in units of 1/calming
-	switches atomic.Uint64 // how often that has become a crowd, or ceased to be one
+	most     atomic.Int32  // calls in flight at a time, in this period
+	before   atomic.Int32  // ... in the one before
+	crowded  atomic.Bool   // that is a crowd
+	switches atomic.Uint64 // how often it has become one, or ceased to be one
 
 	// Of buffered calls, and of direct ones.
 	nowait   [2]atomic.Int32 // whether RWF_NOWAIT works there, as far as is known
@@ -91,7 +93,7 @@ func (v *volumes) of(device uint64) *volume {
 	}
 	for i := range fresh.contests {
 		for class := range fresh.contests[i] {
-			fresh.contests[i][class].init(class <= crowdClass(12))
+			fresh.contests[i][class].init(true)
 		}
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)
@@ -106,7 +108,13 @@ func (v *volume) trafficOf(direct bool) (reads, writes *traffic) {
 }
 
 // begin counts a call in, and says how many are in flight with it.
-func (v *volume) begin() int { return int(v.state.Add(1<<16|1) & 0xffff) }
+func (v *volume) begin() int {
+	state := v.state.Add(1<<16 | 1)
+	if state>>16%period == 0 {
+		v.before.Store(v.most.Swap(0))
+	}
+	return int(state & 0xffff)
+}
 
 func (v *volume) end() { v.state.Add(^uint64(0)) }
 
@@ -125,23 +133,19 @@ func (v *volume) way(t *traffic, inFlight int, p Policy) way {
 	return v.wayInCrowd(t, inFlight, size)
 }
 
-// crowdSeen is how many calls are in flight at a time, lately. It grows at once, and falls slowly:
-// the first calls after a delivery that ended many see few.
+// crowdSeen is how many calls are in flight at a time, lately. It grows at once, but the first calls
+// after a delivery that ended many see few, so it falls only after a whole period without so many:
+// were it to waver, the calls of one crowd would go now this way, now that, which is worse than either.
 func (v *volume) crowdSeen(inFlight int) int {
-	now, before := int32(inFlight)*calming, v.crowd.Load()
-	if max(now, before) <= fewCalls*calming {
-		return fewCalls
+	now := int32(inFlight)
+	for most := v.most.Load(); now > most && !v.most.CompareAndSwap(most, now); most = v.most.Load() {
 	}
-	if now < before {
-		now = before - (before-now+calming-1)/calming
-	}
-	if now != before {
-		before = v.crowd.Swap(now)
-	}
-	if (now > fewCalls*calming) != (before > fewCalls*calming) {
+	size := max(now, v.most.Load(), v.before.Load())
+	crowded := size > fewCalls
+	if v.crowded.Load() != crowded && v.crowded.CompareAndSwap(!crowded, crowded) {
 		v.switches.Add(1)
 	}
-	return int(now+calming-1) / calming
+	return int(size)
 }
 
 // wayInCrowd: where RWF_NOWAIT is refused the kernel has no way to begin I/O without a thread that
@@ -161,7 +165,7 @@ func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
 		return wayNowait
 	case !t.write && buffered && t.hitShare.Load() >= nearlyAlways:
 		return wayPlain
-	case !v.contests[side(t.direct)][crowdClass(size)].loopWins(v):
+	case size <= plainCap && !v.contests[side(t.direct)][crowdClass(size)].loopWins(v, size):
 		return wayPlain
 	case !t.write && buffered && t.hitShare.Load() > nearlyNever:
 		return wayNowait

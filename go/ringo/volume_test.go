@@ -32,6 +32,21 @@ func flow(v *volume, t *traffic, p Policy, inFlight, calls int) map[way]int {
 
 func newVolume() *volume { return new(volumes).of(1) }
 
+// TestPolicyBegins: where nothing is known yet a crowd's calls are plain, but not so many that the
+// threads would be too many.
+func TestPolicyBegins(t *testing.T) {
+	for _, c := range []struct {
+		inFlight int
+		way      way
+	}{{fewCalls + 1, wayPlain}, {plainCap, wayPlain}, {plainCap + 1, wayLoop}} {
+		v := newVolume()
+		_, writes := v.trafficOf(true)
+		if ways := flow(v, writes, Auto, c.inFlight, 100); ways[c.way] != 100 {
+			t.Errorf("%d at once: %v", c.inFlight, ways)
+		}
+	}
+}
+
 // TestPolicyForced: Plain and Loop are what they say, whatever is in flight.
 func TestPolicyForced(t *testing.T) {
 	v := newVolume()
@@ -98,12 +113,31 @@ func TestPolicyWavers(t *testing.T) {
 	}
 }
 
+// TestPolicyDeliveries: a crowd whose calls end many at a time is still seen as large as it is.
+func TestPolicyDeliveries(t *testing.T) {
+	v := newVolume()
+	reads, _ := v.trafficOf(true)
+	const crowd = 20
+	for turn := range 1000 {
+		for range crowd {
+			v.way(reads, v.begin(), Auto)
+		}
+		if turn > 0 && v.crowdSeen(1) != crowd {
+			t.Fatalf("turn %d: a crowd of %d", turn, v.crowdSeen(1))
+		}
+		for range crowd {
+			v.end()
+		}
+	}
+}
+
 // TestPolicyPageCache: in a crowd, buffered reads ask the page cache first as long as it answers
 // often; when it always does they are plain, when it hardly does they go to the loop. It is asked
 // now and then in any case, so that a change is seen.
 func TestPolicyPageCache(t *testing.T) {
 	v := newVolume()
 	reads, _ := v.trafficOf(false)
+	v.contests[0][crowdClass(50)].init(false)
 	if ways := flow(v, reads, Auto, 50, 100); ways[wayNowait] != 100 {
 		t.Errorf("not known yet: %v", ways)
 	}
@@ -221,7 +255,7 @@ func TestContestRounds(t *testing.T) {
 		ticks, max int // the round is to have
 	}{
 		{"quick", ms / 10, 0, contestTick, ms / 10 / contestTick, 301, 303},
-		{"slow", 100 * ms, 0, contestTick, 100 * ms / contestTick, 13, 13},
+		{"slow", 100 * ms, 0, contestTick, 100 * ms / contestTick, 9, 9},
 		{"idle", ms, 500 * ms, contestTick, 0, 18, 18},
 		{"shared", ms, 0, 2 * contestTick, 0, 31, 32},
 	} {
@@ -232,7 +266,7 @@ func TestContestRounds(t *testing.T) {
 			if n == 18 {
 				now = now.Add(c.idle)
 			}
-			cost, over := r.tick(uint32(n*contestTick), uint64(n)*c.begun, now)
+			cost, over := r.tick(uint32(n*contestTick), 4*contestTick, uint64(n)*c.begun, now)
 			if !over && n <= c.max {
 				continue
 			}
@@ -259,7 +293,7 @@ func TestContestHopeless(t *testing.T) {
 			now = now.Add(ms / 10)
 		}
 		if trying || calls%contestTick == 0 {
-			c.tick(calls, uint64(calls), now)
+			c.tick(calls, 4, uint64(calls), now)
 		}
 		if trying && !c.trying.Load() {
 			trials++

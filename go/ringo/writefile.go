@@ -37,9 +37,9 @@ func WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode, 
 // os.WriteFile does. When ctx ends first, the write is cancelled; data is not touched any more
 // once WriteFile has returned. Safe for concurrent use.
 //
-// Without options a regular file is written by plain system calls, which end with their context
-// only between two megabytes: a ring hands each file it creates to a worker thread. What has to
-// wait for the device is better off there.
+// Unless it is to be [Atomic], a regular file is written by plain system calls, which end with their
+// context only between two megabytes, and not while they wait for the device ([Sync]): a ring hands
+// each file it creates, and each fsync, to a worker thread.
 func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode, options ...WriteOption) error {
 	l, err := e.blockingLoop()
 	if err != nil {
@@ -52,8 +52,8 @@ func (e *Engine) WriteFile(ctx context.Context, name string, data []byte, perm f
 		return pathError("write", name, err)
 	}
 	defer e.holds.give()
-	if joined(options) == 0 {
-		if done, err := e.writePlain(ctx, name, data, perm); done {
+	if all := joined(options); all&Atomic == 0 {
+		if done, err := e.writePlain(ctx, name, data, perm, all&Sync != 0); done {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func joined(options []WriteOption) (all WriteOption) {
 
 // writePlain writes a regular file on the caller's thread. It leaves to the loop (done is false)
 // what may wait for others without end, and what would be too many waiting threads.
-func (e *Engine) writePlain(ctx context.Context, name string, data []byte, perm fs.FileMode) (done bool, err error) {
+func (e *Engine) writePlain(ctx context.Context, name string, data []byte, perm fs.FileMode, durable bool) (done bool, err error) {
 	defer e.plainWrites.Add(-1)
 	if e.plainWrites.Add(1) > plainCap {
 		return false, nil
@@ -86,6 +86,9 @@ func (e *Engine) writePlain(ctx context.Context, name string, data []byte, perm 
 		return true, pathError("open", name, err)
 	}
 	err = writeParts(ctx, fd, data)
+	if err == nil && durable {
+		err = fsync(fd)
+	}
 	if closeErr := syscall.Close(fd); err == nil {
 		err = closeErr
 	}
@@ -98,6 +101,12 @@ func openPlain(name string, flag int, perm fs.FileMode) (fd int, err error) {
 			return fd, err
 		}
 	}
+}
+
+func fsync(fd int) (err error) {
+	for err = syscall.Fsync(fd); err == syscall.EINTR; err = syscall.Fsync(fd) {
+	}
+	return err
 }
 
 // writeParts looks after ctx from part to part.

@@ -268,6 +268,7 @@ struct ring {
 	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
+	int64_t left_in_turn;   /* bytes that all of sendfile(2) may still send in this turn */
 	bool sigpipe_harmless;  /* sendfile(2) to a dead peer would not kill the process */
 	uint64_t now_ns;        /* when the last kernel entry returned; a batch has none */
 	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */

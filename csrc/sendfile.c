@@ -14,7 +14,8 @@
  * One hop is in flight at a time and hops are never linked: a short splice would break the link.
  * A pipe is drained before it is filled again, so only the socket's side can be refused; the
  * socket is nonblocking, so a slow reader costs a poll and never an io-wq worker. An op that has
- * sent its budget yields until the next turn, so that a fast reader does not hold the loop.
+ * sent its budget yields until the next turn, so that a fast reader does not hold the loop; and all
+ * of a turn together have some of these budgets, so that many fast readers do not.
  *
  * sendfile(2) blocks on pages that are not there whatever O_NONBLOCK says, and readahead brings a
  * chunk's pages in order: reading one byte at both ends with RWF_NOWAIT tells, and starts no I/O.
@@ -267,6 +268,8 @@ static enum step call_sendfile(struct ring *ring, struct slot *slot)
 	ssize_t sent;
 
 	slot->phase = CALLING;
+	if (ring->left_in_turn <= 0)
+		return STEP_YIELD;
 	if (strategy_of(slot) == RINGO_SENDFILE_AUTO) {
 		if (where >= slot->asked_until && !is_cached(slot, chunk)) {
 			count_up(&ring->stats.sendfile_misses, 1);
@@ -282,6 +285,7 @@ static enum step call_sendfile(struct ring *ring, struct slot *slot)
 	if (sent < 0)
 		return errno == EAGAIN ? wait_for_room(slot) : finish(ring, slot, -errno);
 	slot->done += sent;
+	ring->left_in_turn -= sent;
 	if (sent == 0 || left_of(slot) == 0)
 		return finish(ring, slot, 0);
 	return (uint64_t)sent < chunk ? wait_for_room(slot) : STEP_YIELD;

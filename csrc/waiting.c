@@ -115,12 +115,17 @@ bool ring_can_push(const struct ring *ring)
 	return ring->bounded_in_kernel < ring->bounded_limit || !hop_is_bounded(slot);
 }
 
-/* Slots that yielded in the last turn go on; those that yield again wait for the next one. */
+/* What sendfile(2) may send in one turn, in budgets of one transfer: 4 MiB take 1 ms or less. */
+enum { TURN_TRANSFERS = 16 };
+
+/* Slots that yielded in the last turn go on; those that yield again wait for the next one, and so
+ * do, in front of them, those that nothing is left for. */
 void ring_run_yielded(struct ring *ring)
 {
 	uint32_t last = ring->yielded.tail;
 
-	while (ring->yielded.head != NO_SLOT) {
+	ring->left_in_turn = (int64_t)ring->turn_budget * TURN_TRANSFERS;
+	while (ring->yielded.head != NO_SLOT && ring->left_in_turn > 0) {
 		uint32_t index = ring->yielded.head;
 		struct slot *slot = &ring->slots[index];
 

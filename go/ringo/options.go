@@ -135,8 +135,8 @@ func WithServingOnly() Option {
 	}
 }
 
-// WithTurnBudget sets how many bytes one Sendfile may send before the loop looks at everything
-// else; the default is 256 KiB. Smaller is fairer, larger is faster.
+// WithTurnBudget sets how many bytes one Sendfile may send, and all of a loop together 16 times as many,
+// before the loop looks at everything else; the default is 256 KiB. Smaller is fairer, larger is faster.
 func WithTurnBudget(bytes int) Option {
 	return func(c *config) { c.set(&c.ring.TurnBudget, "WithTurnBudget", bytes, 4096, 1<<30) }
 }

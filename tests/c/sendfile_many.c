@@ -169,12 +169,68 @@ static void test_budget_makes_transfers_take_turns(void **state)
 	close(file);
 }
 
+enum { CROWD = 40 };
+
+struct crowd {
+	int ends[CROWD][2];
+	int64_t seen[CROWD];
+};
+
+/* After each turn: no more than 16 transfers have sent their budget, and none is far ahead. */
+static uint32_t watch_crowd(struct engine *e, const struct ringo_completion *completions,
+			    uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	struct crowd *w = e->hook_context;
+	int64_t step = 0, least = INT64_MAX, most = 0;
+
+	(void)completions, (void)count, (void)ops, (void)room;
+	for (int i = 0; i < CROWD; i++) {
+		static char data[1 << 16];
+		ssize_t n = read(w->ends[i][1], data, sizeof(data));
+
+		step += n > 0 ? n : 0;
+		w->seen[i] += n > 0 ? n : 0;
+		least = w->seen[i] < least ? w->seen[i] : least;
+		most = w->seen[i] > most ? w->seen[i] : most;
+	}
+	must(step < 17 * BUDGET);
+	must(most == SIZE || most - least <= 2 * BUDGET);
+	return RINGO_DELIVER_AGAIN * (least < SIZE);
+}
+
+static void test_many_transfers_share_a_turn(void **state)
+{
+	int file = make_file(1, 0, SIZE);
+	struct crowd w = {.seen = {0}};
+	struct engine *e;
+	struct ringo_op ops[CROWD];
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		make_pair(w.ends[i], SOCK_NONBLOCK);
+	e = engine_open_hooked(OPTIONS(.turn_budget = BUDGET), watch_crowd, &w);
+	for (int i = 0; i < CROWD; i++)
+		ops[i] = OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = w.ends[i][0], .length = SIZE,
+			    .argument = RINGO_SENDFILE_SYSCALL, .user_data = ++e->last_id);
+	engine_run(e, OP(.code = RINGO_NOP)); /* from here on deliver comes each turn */
+	assert_int_equal(ringo_post(e->loop, ops, CROWD, 0), 0);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(engine_wait(e, ops[i].user_data).result, SIZE);
+	engine_close(e, RINGO_STOP_DRAIN);
+	for (int i = 0; i < CROWD; i++) {
+		close(w.ends[i][0]);
+		close(w.ends[i][1]);
+	}
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stalled_readers_hold_no_worker),
 		cmocka_unit_test(test_no_bytes_of_another_transfer),
 		cmocka_unit_test(test_budget_makes_transfers_take_turns),
+		cmocka_unit_test(test_many_transfers_share_a_turn),
 	};
 
 	return cmocka_run_group_tests(tests, ignore_sigpipe, NULL);

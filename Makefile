@@ -157,10 +157,10 @@ $(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
 	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
 
 $(OUT)/faults/policy: $(OUT)/faults/policy.o $(OUT)/libringo.a
-	$(CC) $(SAN_FLAGS_$(SAN)) -o $@ $^ -lcmocka $(C_LIBS)
+	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) -o $@ $^ -lcmocka $(C_LIBS)
 
 $(OUT)/faults/wakes: $(OUT)/faults/wakes.o $(OUT)/libringo.a
-	$(CC) $(SAN_FLAGS_$(SAN)) -Wl,--wrap=mailbox_sleep -o $@ $^ -lcmocka $(C_LIBS)
+	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) -Wl,--wrap=mailbox_sleep -o $@ $^ -lcmocka $(C_LIBS)
 
 $(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
 	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)

@@ -10,8 +10,7 @@ import (
 // one size. The leader takes the calls, a round of them at a time; now and then the other has a
 // round, a trial, and wins it if that was quicker than the rounds before and after. Devices and
 // schedulers waver, so one trial says little: who has won several more than it has lost leads from
-// then on. Plain calls lead first: they are what package os does, so nothing is lost while the loop
-// shows what it can. Safe for concurrent use.
+// then on. Safe for concurrent use.
 type contest struct {
 	calls  atomic.Uint32
 	plain  atomic.Bool // whose round it is

@@ -25,10 +25,11 @@ const (
 // and back costs two wake-ups. From then on many share each wake-up. Where exactly depends on the
 // device: measured, the two are equal at 5 to 8 calls in flight, so there each volume finds out.
 const (
-	fewCalls  = 4   // more calls in flight than this are a crowd
-	period    = 64  // calls: a crowd is as large as the most calls at once in this period and the one before
-	plainCap  = 128 // threads that may wait in plain calls
-	loopCalls = 128 // calls in flight that one loop takes before the next one helps
+	fewCalls   = 4   // more calls in flight than this are a crowd
+	plainFirst = 12  // crowds up to this begin with plain calls, larger ones with a loop
+	period     = 64  // calls: a crowd is as large as the most calls at once in this period and the one before
+	plainCap   = 128 // threads that may wait in plain calls
+	loopCalls  = 128 // calls in flight that one loop takes before the next one helps
 )
 
 // How often the page cache has to answer, of 256, for a call in a crowd to be plain without asking
@@ -93,7 +94,7 @@ func (v *volumes) of(device uint64) *volume {
 	}
 	for i := range fresh.contests {
 		for class := range fresh.contests[i] {
-			fresh.contests[i][class].init(true)
+			fresh.contests[i][class].init(class <= crowdClass(plainFirst))
 		}
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)

@@ -32,13 +32,13 @@ func flow(v *volume, t *traffic, p Policy, inFlight, calls int) map[way]int {
 
 func newVolume() *volume { return new(volumes).of(1) }
 
-// TestPolicyBegins: where nothing is known yet a crowd's calls are plain, but not so many that the
-// threads would be too many.
+// TestPolicyBegins: where nothing is known yet the calls of a small crowd are plain, those of a large
+// one a loop's.
 func TestPolicyBegins(t *testing.T) {
 	for _, c := range []struct {
 		inFlight int
 		way      way
-	}{{fewCalls + 1, wayPlain}, {plainCap, wayPlain}, {plainCap + 1, wayLoop}} {
+	}{{fewCalls + 1, wayPlain}, {plainFirst, wayPlain}, {plainFirst + 1, wayLoop}, {plainCap + 1, wayLoop}} {
 		v := newVolume()
 		_, writes := v.trafficOf(true)
 		if ways := flow(v, writes, Auto, c.inFlight, 100); ways[c.way] != 100 {
@@ -137,7 +137,6 @@ func TestPolicyDeliveries(t *testing.T) {
 func TestPolicyPageCache(t *testing.T) {
 	v := newVolume()
 	reads, _ := v.trafficOf(false)
-	v.contests[0][crowdClass(50)].init(false)
 	if ways := flow(v, reads, Auto, 50, 100); ways[wayNowait] != 100 {
 		t.Errorf("not known yet: %v", ways)
 	}

@@ -319,6 +319,62 @@ func TestServeManyConnections(t *testing.T) {
 	}
 }
 
+// TestConnStaysOnItsLoop: all that a connection is told comes from one thread, its loop's.
+func TestConnStaysOnItsLoop(t *testing.T) {
+	const conns, messages = 20, 50
+	e := open(t, WithLoops(2))
+	var ended sync.WaitGroup
+	ended.Add(conns)
+	s := serve(t, e, nil, func(*Conn) Handler {
+		h := &echo{}
+		home := syscall.Gettid()
+		told := func(what string) {
+			if thread := syscall.Gettid(); thread != home {
+				t.Errorf("%s: from thread %d, opened by %d", what, thread, home)
+			}
+		}
+		h.opened = func(c *Conn) { told("Opened"); c.SetTimer(time.Millisecond) }
+		h.timer = func(*Conn) { told("Timer") }
+		h.closed = func(*Conn, error) {
+			told("Closed")
+			ended.Done()
+		}
+		return &toldEcho{h, told}
+	})
+	within(t, "clients", func() {
+		var clients sync.WaitGroup
+		for range conns {
+			c := s.dial()
+			clients.Add(1)
+			go func() {
+				defer clients.Done()
+				defer c.Close()
+				got := make([]byte, 8)
+				for range messages {
+					if _, err := c.Write(got); err != nil {
+						t.Error(err)
+					}
+					if _, err := io.ReadFull(c, got); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+		}
+		clients.Wait()
+		ended.Wait()
+	})
+}
+
+// A toldEcho is asked where it is called from.
+type toldEcho struct {
+	*echo
+	told func(what string)
+}
+
+func (h *toldEcho) Data(c *Conn, p []byte) { h.told("Data"); h.echo.Data(c, p) }
+
+func (h *toldEcho) Sent(c *Conn, n int64, err error) { h.told("Sent"); h.echo.Sent(c, n, err) }
+
 // A countedEcho closes its connection after some pieces of data.
 type countedEcho struct {
 	*echo

@@ -193,8 +193,8 @@ static uint32_t watch_crowd(struct engine *e, const struct ringo_completion *com
 		least = w->seen[i] < least ? w->seen[i] : least;
 		most = w->seen[i] > most ? w->seen[i] : most;
 	}
-	must(step < 17 * BUDGET);
-	must(most == SIZE || most - least <= 2 * BUDGET);
+	must(step < (int64_t)17 * BUDGET);
+	must(most == SIZE || most - least <= (int64_t)2 * BUDGET);
 	return RINGO_DELIVER_AGAIN * (least < SIZE);
 }
 

@@ -10,7 +10,7 @@ import (
 
 // idle prints what an idle keep-alive connection costs in memory, after a request each.
 func (s *site) idle(connections int) error {
-	for _, name := range []string{"ringo", "nginx"} {
+	for _, name := range []string{fmt.Sprintf("ringo --max-connections=%d", connections+100), "nginx"} {
 		server, err := s.server(name)
 		if err != nil {
 			return err

@@ -93,9 +93,9 @@ func (l *connLimit) give(n int) {
 	}
 	l.mu.Lock()
 	l.free += n
-	told := l.waiting
-	if len(told) > 0 {
-		l.waiting = map[*port]struct{}{}
+	var told map[*port]struct{}
+	if len(l.waiting) > 0 {
+		told, l.waiting = l.waiting, map[*port]struct{}{}
 	}
 	l.mu.Unlock()
 	for p := range told {

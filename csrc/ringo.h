@@ -389,18 +389,19 @@ struct ringo_histogram {
 
 /* Counters since open; each only grows, and is read without a lock. */
 struct ringo_stats {
-	uint64_t turns;           /* kernel entries by the loop */
-	uint64_t deliveries;      /* calls of deliver */
-	uint64_t completions;     /* completions delivered */
-	uint64_t submitted;       /* kernel requests submitted */
-	uint64_t doorbells;       /* times a post had to wake the loop */
-	uint64_t overflows;       /* times the completion queue was found overflowed */
-	uint64_t starved;         /* times a receive found no provided buffer */
-	uint64_t backoffs;        /* times accepting paused for want of descriptors or memory */
-	uint64_t sendfile_calls;  /* SENDFILE chunks that went by sendfile(2) */
-	uint64_t sendfile_misses; /* SENDFILE chunks spliced because they were not cached */
-	uint64_t longest_turn_ns; /* the longest time between two kernel entries */
-	uint64_t in_flight;       /* ops not yet ended: goes up and down */
+	uint64_t turns;               /* kernel entries by the loop */
+	uint64_t deliveries;          /* calls of deliver */
+	uint64_t completions;         /* completions delivered */
+	uint64_t submitted;           /* kernel requests submitted */
+	uint64_t doorbells;           /* times a post had to wake the loop */
+	uint64_t overflows;           /* times the completion queue was found overflowed */
+	uint64_t starved;             /* times a receive found no provided buffer */
+	uint64_t backoffs;            /* times accepting paused for want of descriptors or memory */
+	uint64_t sendfile_calls;      /* SENDFILE chunks that went by sendfile(2) */
+	uint64_t sendfile_misses;     /* SENDFILE chunks spliced because they were not cached */
+	uint64_t longest_turn_ns;     /* the longest time between two kernel entries */
+	uint64_t longest_turn_cpu_ns; /* the most CPU time between two; up to 0.5 ms too much */
+	uint64_t in_flight;           /* ops not yet ended: goes up and down */
 	uint64_t ops[RINGO_CODE_COUNT]; /* ops ended, by code */
 	struct ringo_histogram
 		latency_ns;               /* from taken in to ended, as the turns see it; not of ops

@@ -186,22 +186,23 @@ const (
 
 // Stats is struct ringo_stats.
 type Stats struct {
-	Turns          uint64
-	Deliveries     uint64
-	Completions    uint64
-	Submitted      uint64
-	Doorbells      uint64
-	Overflows      uint64
-	Starved        uint64
-	Backoffs       uint64
-	SendfileCalls  uint64
-	SendfileMisses uint64
-	LongestTurnNS  uint64
-	InFlight       uint64
-	Ops            [CodeCount]uint64
-	LatencyNS      Histogram
-	TurnNS         Histogram
-	Delivered      Histogram
+	Turns            uint64
+	Deliveries       uint64
+	Completions      uint64
+	Submitted        uint64
+	Doorbells        uint64
+	Overflows        uint64
+	Starved          uint64
+	Backoffs         uint64
+	SendfileCalls    uint64
+	SendfileMisses   uint64
+	LongestTurnNS    uint64
+	LongestTurnCPUNS uint64
+	InFlight         uint64
+	Ops              [CodeCount]uint64
+	LatencyNS        Histogram
+	TurnNS           Histogram
+	Delivered        Histogram
 }
 
 // Histogram is struct ringo_histogram.

@@ -38,6 +38,10 @@ type Stats struct {
 	TurnTime    Histogram     // ns that loops stayed out of the kernel
 	Delivered   Histogram     // completions of a delivery
 	LongestTurn time.Duration // the largest of TurnTime
+
+	// LongestTurnCPU is the most CPU time that a loop used while it stayed out of the kernel once, or up to 0.5 ms
+	// more. LongestTurn holds the time in which the loop's thread waited for its core as well.
+	LongestTurnCPU time.Duration
 }
 
 // Stats reads the counters; they belong to slightly different moments. It may be called at any time,
@@ -78,6 +82,7 @@ func (s *Stats) addLoop(l *loop) {
 	s.TurnTime.add(&c.TurnNS)
 	s.Delivered.add(&c.Delivered)
 	s.LongestTurn = max(s.LongestTurn, time.Duration(c.LongestTurnNS))
+	s.LongestTurnCPU = max(s.LongestTurnCPU, time.Duration(c.LongestTurnCPUNS))
 }
 
 // addVolume: a call is plain unless it was counted as something else.

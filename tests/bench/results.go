@@ -16,7 +16,7 @@ type rowResult struct {
 	Name    string
 	Servers []string
 	samples [][]sample
-	turns   []time.Duration // the longest of each server; 0 where it does not say
+	turns   []longestTurn // of each server
 }
 
 // A ratio is the median of the first server's figure to another's, with the 95 % interval.
@@ -66,16 +66,12 @@ func (r *rowResult) print() {
 				line = append(line, "")
 			}
 		}
-		if r.turns[i] > 0 {
-			line = append(line, r.turns[i].Round(10*time.Microsecond).String())
-		} else {
-			line = append(line, "")
-		}
+		line = append(line, r.turns[i].String())
 		fmt.Println("| " + strings.Join(line, " | ") + " |")
 	}
 }
 
-const tableHead = "| work | server | requests/s | CPU µs per request | p99 | beside it | CPU ratio | requests/s ratio | p99 ratio | beside ratio | longest turn |\n" +
+const tableHead = "| work | server | requests/s | CPU µs per request | p99 | beside it | CPU ratio | requests/s ratio | p99 ratio | beside ratio | longest turn: wall, CPU |\n" +
 	"|---|---|---|---|---|---|---|---|---|---|---|"
 
 // figures are a row's as they are kept in a file.

@@ -222,11 +222,9 @@ func (s *site) run(r row) (result rowResult, err error) {
 		return result, err
 	}
 	for _, name := range result.Servers {
-		turn := time.Duration(0)
-		if server := s.running[name]; server.metrics != 0 {
-			if turn, err = server.longestTurn(); err != nil {
-				return result, err
-			}
+		turn, err := s.running[name].longestTurn()
+		if err != nil {
+			return result, err
 		}
 		result.turns = append(result.turns, turn)
 	}

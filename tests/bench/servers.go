@@ -127,21 +127,40 @@ func (s *server) cpu() (total time.Duration, err error) {
 // cpuClock is the clock of a process's CPU time, as clock_getcpuclockid(3) makes it.
 func cpuClock(pid int) int32 { return int32(^pid<<3 | 2) }
 
-// longestTurn is the longest that a loop of ringo's was busy without looking at its other connections, since
-// it was started.
-func (s *server) longestTurn() (time.Duration, error) {
+// A longestTurn is how long a loop of ringo's was busy without looking at its other connections at most since it was
+// started; zero of a server that does not say.
+type longestTurn struct{ wall, cpu time.Duration }
+
+func (l longestTurn) String() string {
+	if l.wall == 0 {
+		return ""
+	}
+	return fmt.Sprint(l.wall.Round(10*time.Microsecond), ", ", l.cpu.Round(10*time.Microsecond))
+}
+
+// longestTurn asks the server's metrics.
+func (s *server) longestTurn() (l longestTurn, err error) {
+	if s.metrics == 0 {
+		return l, nil
+	}
 	answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.metrics))
 	if err != nil {
-		return 0, err
+		return l, err
 	}
 	defer answer.Body.Close()
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		if figure, found := strings.CutPrefix(lines.Text(), "ringo_loop_longest_turn_seconds"); found {
-			seconds, err := strconv.ParseFloat(figure[strings.LastIndexByte(figure, ' ')+1:], 64)
-			return time.Duration(seconds * float64(time.Second)), err
+		var seconds float64
+		if n, _ := fmt.Sscanf(lines.Text(), "ringo_loop_longest_turn_seconds %g", &seconds); n == 1 {
+			l.wall = time.Duration(seconds * float64(time.Second))
+		}
+		if n, _ := fmt.Sscanf(lines.Text(), "ringo_loop_longest_turn_cpu_seconds %g", &seconds); n == 1 {
+			l.cpu = time.Duration(seconds * float64(time.Second))
 		}
 	}
-	return 0, errors.New("the metrics tell of no longest turn")
+	if l.wall == 0 || l.cpu == 0 {
+		return l, errors.New("the metrics tell of no longest turn")
+	}
+	return l, nil
 }
 
 // pss is the server's memory in bytes, shared pages divided among those who share them.

@@ -107,7 +107,60 @@ static void test_stats_count(void **state)
 	assert_in_range(stats.deliveries, 1, 100);
 	assert_true(stats.turns >= stats.deliveries);
 	assert_true(stats.doorbells > 0 && stats.longest_turn_ns > 0);
+	assert_true(stats.longest_turn_cpu_ns > 0);
 	engine_close(e, RINGO_STOP_DRAIN);
+}
+
+static int64_t used_ns(void)
+{
+	struct timespec used;
+
+	must(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
+	return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+}
+
+/* Sleeps for so many milliseconds, or works. */
+static uint32_t lingers(struct engine *e, const struct ringo_completion *completions,
+			uint32_t count, struct ringo_op *ops, uint32_t room)
+{
+	int64_t until_ns = used_ns() + 20000000;
+
+	(void)ops;
+	(void)room;
+	(void)completions;
+	if (count == 0)
+		return 0;
+	if (*(const bool *)e->hook_context)
+		while (used_ns() < until_ns)
+			continue;
+	else
+		nap_ms(20);
+	return 0;
+}
+
+static struct ringo_stats stats_after_lingering(bool working)
+{
+	struct engine *e = engine_open_hooked(OPTIONS(0), lingers, &working);
+	struct ringo_stats stats;
+
+	for (int i = 0; i < 3; i++)
+		engine_run(e, OP(.code = RINGO_NOP));
+	stats = engine_stats(e);
+	engine_close(e, RINGO_STOP_DRAIN);
+	return stats;
+}
+
+/* What a loop sleeps is in its longest turn, but not in the one by CPU time. */
+static void test_longest_turn_by_wall_and_by_core(void **state)
+{
+	struct ringo_stats worked = stats_after_lingering(true);
+	struct ringo_stats slept = stats_after_lingering(false);
+
+	(void)state;
+	assert_true(worked.longest_turn_cpu_ns >= 20000000);
+	assert_true(worked.longest_turn_cpu_ns <= worked.longest_turn_ns);
+	assert_true(slept.longest_turn_ns >= 20000000);
+	assert_true(slept.longest_turn_cpu_ns < 20000000);
 }
 
 int main(void)
@@ -119,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_wake_makes_a_sleeping_loop_turn),
 		cmocka_unit_test(test_idle_loop_sleeps_and_counts_what_is_in_flight),
 		cmocka_unit_test(test_stats_count),
+		cmocka_unit_test(test_longest_turn_by_wall_and_by_core),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ func TestMetrics(t *testing.T) {
 		if got := s.metric("ringo_http_body_bytes_total"); got < 3*7+largeSize || got > 3*7+largeSize+100 {
 			t.Errorf("%v bytes", got)
 		}
-		for _, name := range []string{"ringo_loop_turns_total", "ringo_loop_longest_turn_seconds", "ringo_loop_in_flight", "go_goroutines"} {
+		for _, name := range []string{"ringo_loop_turns_total", "ringo_loop_longest_turn_seconds", "ringo_loop_longest_turn_cpu_seconds", "ringo_loop_in_flight", "go_goroutines"} {
 			if s.metric(name) <= 0 {
 				t.Errorf("no %s", name)
 			}

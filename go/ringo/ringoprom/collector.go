@@ -25,6 +25,7 @@ func NewCollector(e *ringo.Engine, labels prometheus.Labels) prometheus.Collecto
 	}
 	c.inFlight = describe("in_flight", "Operations in flight on loops.")
 	c.longest = describe("longest_turn_seconds", "The longest a loop stayed out of the kernel.")
+	c.longestCPU = describe("longest_turn_cpu_seconds", "The most CPU time a loop used while it stayed out of the kernel once.")
 	for _, m := range histograms {
 		c.histograms = append(c.histograms, describe(m.name, m.help))
 	}
@@ -35,7 +36,8 @@ type collector struct {
 	engine               *ringo.Engine
 	ops, ways            *prometheus.Desc
 	counters, histograms []*prometheus.Desc // in the order of the tables below
-	inFlight, longest    *prometheus.Desc
+	inFlight             *prometheus.Desc
+	longest, longestCPU  *prometheus.Desc
 }
 
 var counters = []struct {
@@ -72,7 +74,7 @@ var histograms = []struct {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat([]*prometheus.Desc{c.ops, c.ways, c.inFlight, c.longest}, c.counters, c.histograms) {
+	for _, d := range slices.Concat([]*prometheus.Desc{c.ops, c.ways, c.inFlight, c.longest, c.longestCPU}, c.counters, c.histograms) {
 		to <- d
 	}
 }
@@ -94,6 +96,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(c.inFlight, prometheus.GaugeValue, float64(s.InFlight))
 	to <- prometheus.MustNewConstMetric(c.longest, prometheus.GaugeValue, s.LongestTurn.Seconds())
+	to <- prometheus.MustNewConstMetric(c.longestCPU, prometheus.GaugeValue, s.LongestTurnCPU.Seconds())
 	for i, m := range histograms {
 		h := m.value(&s)
 		to <- prometheus.MustNewConstHistogram(c.histograms[i], h.Count(), float64(h.Sum)*m.unit, buckets(h, m.first, m.last, m.unit))

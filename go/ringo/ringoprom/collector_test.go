@@ -53,7 +53,7 @@ func TestCollector(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) < len(counters)+len(histograms)+4 {
+	if len(seen) < len(counters)+len(histograms)+5 {
 		t.Errorf("only %v", seen)
 	}
 }

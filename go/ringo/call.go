@@ -17,9 +17,8 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{ended: make(chan struct{}, 1)} }}
 
-func (c *call) complete(l *loop, completion *csrc.Completion) {
+func (c *call) complete(_ *loop, completion *csrc.Completion) {
 	if completion.Flags&csrc.More == 0 {
-		l.woken++
 		c.result = *completion
 		c.ended <- struct{}{}
 	}

@@ -52,7 +52,6 @@ type loop struct {
 	slotted  int       // of those written, how many need a slot
 	overflow []csrc.Op // what had no room in the outbox
 	freed    []int32   // posted waiters whose operation ended in this delivery
-	woken    int       // calls that blocked, and ended in this delivery
 	yields   yields
 	buffers  []byte
 	bufSize  int
@@ -127,7 +126,7 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 	begin := time.Since(l.opened)
 	l.outbox, l.clock = outbox, time.Time{}
 	l.turn++
-	l.written, l.slotted, l.woken = 0, 0, 0
+	l.written, l.slotted = 0, 0
 	l.putOverflow()
 	if l.engine.logger == nil {
 		for i := range completions {
@@ -145,7 +144,7 @@ func (l *loop) Deliver(completions []csrc.Completion, outbox []csrc.Op) (written
 	l.waiters.give(l.freed)
 	l.freed = l.freed[:0]
 	l.outbox = nil
-	if l.yields.due(len(completions), l.woken) {
+	if l.yields.due(len(completions)) {
 		runtime.Gosched()
 	}
 	l.delivering = false

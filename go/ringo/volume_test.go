@@ -258,7 +258,7 @@ func TestContestRounds(t *testing.T) {
 		{"idle", ms, 500 * ms, contestTick, 0, 18, 18},
 		{"shared", ms, 0, 2 * contestTick, 0, 31, 32},
 	} {
-		var r round
+		r := round{settle: 10 * ms}
 		now := time.Unix(1, 0)
 		for n := 1; ; n++ {
 			now = now.Add(c.gap)

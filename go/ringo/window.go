@@ -428,7 +428,7 @@ func (w *Window) wait(n int, d time.Duration) ([]*Op, error) {
 			d = max(0, time.Until(giveUp))
 		}
 	}
-	if w.locked && w.yields.due(len(w.ended), 0) {
+	if w.locked && w.yields.due(len(w.ended)) {
 		runtime.Gosched()
 	}
 	w.inFlight -= len(w.ended)

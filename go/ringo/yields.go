@@ -6,8 +6,8 @@ import "time"
 // scheduler see it: at the end of a turn.
 //
 // For a loop with one processor that is always: those whom the delivery woke run before the loop goes
-// back into C. With more of them others could take those who were woken from the loop's processor, one
-// by one; when they are many it is quicker to give it up, and have them all back in the next turn.
+// back into C. With more of them others take those who were woken from the loop's processor: to give it
+// up costs more, a quarter of the CPU time of a call, for a loop is locked to its thread.
 //
 // Otherwise a busy one yields once in yieldAfter. A goroutine that has not been scheduled for 10 ms
 // counts as one that will not yield (forcePreemptNS, runtime/proc.go): from then on the runtime's
@@ -25,12 +25,11 @@ const (
 	yieldAfter = 5 * time.Millisecond
 	yieldCheck = 32
 	yieldTurn  = yieldCheck / 4
-	yieldWoken = 8
 )
 
-// due is asked at the end of a turn that brought so many completions, and woke so many callers.
-func (y *yields) due(completions, woken int) bool {
-	if y.always || woken >= yieldWoken {
+// due is asked at the end of a turn that brought so many completions.
+func (y *yields) due(completions int) bool {
+	if y.always {
 		return true
 	}
 	if y.work += yieldTurn + completions; y.work < yieldCheck {

@@ -218,3 +218,13 @@ func (s setting) in(f func() error) error {
 	}
 	return f()
 }
+
+// learn lets a policy find out what it can, as it would early in a program's life.
+func learn(run func() (sample, error)) error {
+	for range 10 {
+		if _, err := run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

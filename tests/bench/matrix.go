@@ -42,8 +42,12 @@ func compareMatrix(rounds int, name, dir, cache string, size, depth int) error {
 	}
 	defer ours.Close()
 	defer theirs.Close()
+	mixOurs := func() (sample, error) { return mixGoroutines(ours, size, depth) }
+	if err := learn(mixOurs); err != nil {
+		return err
+	}
 	samples, err := interleave(rounds,
-		arm{"File", func() (sample, error) { return mixGoroutines(ours, size, depth) }},
+		arm{"File", mixOurs},
 		arm{"Window", func() (sample, error) { return mixWindow(e, ours, size, depth) }},
 		arm{"os.File", func() (sample, error) { return mixGoroutines(theirs, size, depth) }})
 	if err != nil {

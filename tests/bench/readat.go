@@ -55,6 +55,9 @@ func compareReadAt(rounds int, dir, cache string, crowds []int, name func(int) s
 	defer ours.Close()
 	defer theirs.Close()
 	for _, callers := range crowds {
+		if err := learn(func() (sample, error) { return readRandomly(ours, callers) }); err != nil {
+			return err
+		}
 		samples, err := interleave(rounds,
 			arm{"File", func() (sample, error) { return readRandomly(ours, callers) }},
 			arm{"os.File", func() (sample, error) { return readRandomly(theirs, callers) }})

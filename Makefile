@@ -118,9 +118,10 @@ GO_RUNS = plain race cgocheck2 asan one-proc $(if $(filter 0,$(shell id -u)),nob
 test: ## Set up, then run every test that needs no special machine
 	@.ci/setup test
 	@rm -rf build/results
-	@failed=0; for run in $(C_RUNS:%=test-c-%) $(GO_RUNS:%=test-go-%); do \
-		$(MAKE) --no-print-directory -s $$run || failed=1; done; \
-	build/run total $(C_RUNS:%=C/%) $(GO_RUNS:%=Go/%) || failed=1; exit $$failed
+	@$(MAKE) --no-print-directory -s build/run
+	@# Two at a time: a run waits as much as it computes. What failed, the last line knows.
+	@$(MAKE) --no-print-directory -s -k -j2 $(GO_RUNS:%=test-go-%) $(C_RUNS:%=test-c-%) || :
+	@build/run total $(C_RUNS:%=C/%) $(GO_RUNS:%=Go/%)
 
 # Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
 # calls.
@@ -142,7 +143,8 @@ test-c-tsan: ## Run the C tests under ThreadSanitizer
 test-programs: $(C_TESTS) $(FAULT_TESTS)
 
 $(C_RUNS:%=test-c-%):
-	@$(MAKE) --no-print-directory -j2 test-c CC=$(word 3,$(subst -, ,$@)) SAN=$(word 4,$(subst -, ,$@))
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) test-c \
+		CC=$(word 3,$(subst -, ,$@)) SAN=$(word 4,$(subst -, ,$@))
 .PHONY: $(C_RUNS:%=test-c-%)
 
 $(OUT)/tests/%: tests/c/%.c $(OUT)/libringo.a

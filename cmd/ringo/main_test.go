@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 func ringoCommand(args ...string) *exec.Cmd {
 	self, _ := os.Executable()
 	command := exec.Command(self, args...)
-	command.Env = append(os.Environ(), "RINGO_TEST_COMMAND=1")
+	// The race detector would have each of them sleep for a second when it ends.
+	command.Env = append(os.Environ(), "RINGO_TEST_COMMAND=1", "GORACE=atexit_sleep_ms=20 "+os.Getenv("GORACE"))
 	return command
 }
 
@@ -125,17 +126,27 @@ func TestCatRefusesItsOwnOutput(t *testing.T) {
 	}
 }
 
+// TestCatOfLargeSparseFileInLittleMemory: the part that is printed crosses 4 GiB. tests/e2e prints such a file whole.
 func TestCatOfLargeSparseFileInLittleMemory(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "sparse")
-	file, err := os.Create(name)
+	const from, size = 15 << 28, 9 << 29
+	// On tmpfs a hole that is read stays one; elsewhere it would become as many pages of the page cache.
+	file, err := os.CreateTemp("/dev/shm", "ringo-")
+	if err != nil {
+		file, err = os.CreateTemp(t.TempDir(), "")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := file.Truncate(5 << 30); err != nil {
+	defer os.Remove(file.Name())
+	if err := file.Truncate(size); err != nil {
 		t.Skipf("SKIPPED: no sparse files here: %v", err)
 	}
-	command := ringoCommand("cat", name)
+	if _, err := file.Seek(from, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	command := ringoCommand("cat", "-")
+	command.Stdin = file
 	pipe, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -143,10 +154,10 @@ func TestCatOfLargeSparseFileInLittleMemory(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first, _ := io.CopyN(io.Discard, pipe, 4<<30)
+	first, _ := io.CopyN(io.Discard, pipe, (size-from)*9/10)
 	used := peakMemory(t, command.Process.Pid)
 	rest, _ := io.Copy(io.Discard, pipe)
-	if err := command.Wait(); err != nil || first+rest != 5<<30 {
+	if err := command.Wait(); err != nil || first+rest != size-from {
 		t.Errorf("%d bytes, %v", first+rest, err)
 	}
 	if used > 200<<10 {

@@ -101,13 +101,12 @@ func (s *fileStorm) work(random *rand.Rand) {
 		return
 	}
 	defer batch.Close()
-	memory := bytes.Repeat([]byte{stormPoison}, 1<<16)
+	poison := bytes.Repeat([]byte{stormPoison}, 1<<16)
+	memory := bytes.Clone(poison)
 	for s.left.Add(-1) >= 0 {
-		for i, b := range memory {
-			if b != stormPoison {
-				s.t.Errorf("byte %d was written after the call had ended", i)
-				return
-			}
+		if !bytes.Equal(memory, poison) {
+			s.t.Error("memory was written after the call had ended")
+			return
 		}
 		length := 1 + random.IntN(len(memory)/2)
 		offset := random.IntN(stormFile - length)
@@ -115,9 +114,7 @@ func (s *fileStorm) work(random *rand.Rand) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(300))*time.Microsecond)
 		s.step(ctx, random, batch, p, offset)
 		cancel()
-		for i := range p {
-			p[i] = stormPoison
-		}
+		copy(p, poison)
 	}
 }
 

@@ -21,7 +21,7 @@ func makeTree(t *testing.T) (dir string, contents map[string][]byte) {
 	t.Helper()
 	top := t.TempDir()
 	dir = filepath.Join(top, "tree")
-	contents = map[string][]byte{"a": []byte("alpha"), "empty": {}, "sub/b": randomBytes(100_000), "sub/deep/c": randomBytes(3)}
+	contents = map[string][]byte{"a": []byte("alpha"), "empty": {}, "sub/b": randomBytes(dataSize + 5000), "sub/deep/c": randomBytes(3)}
 	for name, data := range contents {
 		name = filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

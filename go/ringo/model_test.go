@@ -48,6 +48,7 @@ var (
 // own of the same name in a directory of its own.
 type model struct {
 	random      *rand.Rand
+	bytes       *rand.ChaCha8 // what is written
 	engine      *Engine
 	ours        anyFile
 	theirs      anyFile
@@ -90,7 +91,8 @@ func TestFileModel(t *testing.T) {
 		for _, policy := range []Policy{Auto, Loop} {
 			t.Run(fmt.Sprintf("%s policy=%d", fileSystem(dir), policy), func(t *testing.T) {
 				seed := rand.Uint64()
-				m := model{random: rand.New(rand.NewPCG(seed, 1)), engine: open(t, WithLoops(1), WithPolicy(policy))}
+				m := model{random: rand.New(rand.NewPCG(seed, 1)), bytes: rand.NewChaCha8([32]byte{byte(seed)}),
+					engine: open(t, WithLoops(1), WithPolicy(policy))}
 				for i := range m.dirs {
 					m.dirs[i] = filepath.Join(dir, fmt.Sprint(policy, "-", i))
 					if err := os.MkdirAll(m.dirs[i], 0o755); err != nil {
@@ -179,9 +181,7 @@ func (m *model) choose() func(f anyFile, i int) (any, error) {
 	length := m.random.IntN(1 << m.random.IntN(17))
 	offset := m.random.Int64N(modelSizeMax)
 	data := make([]byte, length)
-	for i := range data {
-		data[i] = byte(m.random.Uint32())
-	}
+	m.bytes.Read(data)
 	m.bufs = [2][]byte{make([]byte, length), make([]byte, length)}
 	if m.random.IntN(100) == 0 {
 		offset = []int64{-1, 1 << 62, modelSizeMax}[m.random.IntN(3)]

@@ -247,8 +247,8 @@ func TestReadFileTree(t *testing.T) {
 				}
 			}()
 		}
-		for _, name := range names {
-			next <- name
+		for i := 0; i < len(names); i += 4 {
+			next <- names[i]
 		}
 		close(next)
 		readers.Wait()

@@ -93,7 +93,9 @@ var backendNames = map[uint32]string{csrc.BackendURing: "uring", csrc.BackendThr
 
 // Default returns the engine that the package-level functions use. It is opened when first asked
 // for, with default options, and never closed; an error stays.
-var Default = sync.OnceValues(func() (*Engine, error) { return New() })
+func Default() (*Engine, error) { return defaultEngine() }
+
+var defaultEngine = sync.OnceValues(func() (*Engine, error) { return New() })
 
 // Backend says what runs operations: "uring", or "threads" where io_uring is forbidden or missing, or "os" in a build
 // without cgo or not for Linux: there goroutines make plain system calls, and there are no event-driven connections.

@@ -385,7 +385,9 @@ func (c *conn) appendFile(rc *ringo.Conn) bool {
 
 // sendFile sends what was gathered and then the file's part of the plan, or the next piece of it.
 func (c *conn) sendFile(rc *ringo.Conn) {
-	c.alignFile()
+	if c.alignFile() {
+		c.service.lane(rc.Loop()).read.Add(1)
+	}
 	c.piece = c.plan.fileLen
 	if c.service.unmeasured {
 		c.piece = min(c.piece, min(max(c.service.limits.stallBytes, unmeasuredLeast), unmeasuredMost))
@@ -403,22 +405,23 @@ const (
 
 // alignFile reads what lies before the file's next page behind what was gathered, if the part is longer than
 // sendfile(2) moves at a time. Else 64 KiB that begin within a page would go out in two pieces, and wake the client
-// twice.
-func (c *conn) alignFile() {
+// twice. It reports whether there was something to read.
+func (c *conn) alignFile() bool {
 	within := c.plan.fileOff % filePage
 	if within == 0 || within+c.plan.fileLen <= sendfilePages*filePage || c.service.server.RingOnly {
-		return
+		return false
 	}
 	n, have := int(filePage-within), len(c.out)
 	if cap(c.out)-have < n {
-		return
+		return false
 	}
 	if got, err := readCached(c.file.fd, c.out[have:have+n], c.plan.fileOff); err != nil || got < n {
-		return
+		return false
 	}
 	c.out = c.out[:have+n]
 	c.plan.fileOff += int64(n)
 	c.plan.fileLen -= int64(n)
+	return true
 }
 
 // strategy is the server's, but the page cache need not be asked for what it is known to have.

@@ -2,6 +2,7 @@ package fileserver
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -146,11 +147,27 @@ func TestAlignFile(t *testing.T) {
 		c := &conn{exchange: new(exchange), service: &service{server: new(Server)}, file: openFile{fd: int(file.Fd())}}
 		c.plan.fileOff, c.plan.fileLen = row.part.off, row.part.len
 		c.out = append(make([]byte, 0, len("head")+row.room), "head"...)
-		c.alignFile()
+		if c.alignFile() != (row.moved > 0) {
+			t.Errorf("%v with room for %d: it reports %v", row.part, row.room, row.moved == 0)
+		}
 		want := "head" + string(data[row.part.off:][:row.moved])
 		if string(c.out) != want || c.plan.fileOff != row.part.off+int64(row.moved) || c.plan.fileLen != row.part.len-int64(row.moved) {
 			t.Errorf("%v with room for %d: %d bytes moved, %v is left", row.part, row.room, len(c.out)-len("head"),
 				byteRange{c.plan.fileOff, c.plan.fileLen})
+		}
+	}
+}
+
+// TestRangesAreAligned: a range that begins within a page goes out in two parts, as TestAlignFile wants it.
+func TestRangesAreAligned(t *testing.T) {
+	for first, read := range map[int]uint64{5000: 1, 8192: 0} {
+		r, counters, data := beginKeeping(t, 256<<10)
+		request := get("/file", fmt.Sprintf("Range: bytes=%d-135000", first))
+		if body := askAll(t, r, request)[0]; !bytes.Equal(body, data[first:135001]) {
+			t.Errorf("%q: %d bytes, or others", request, len(body))
+		}
+		if n := counters.Counts(); n.FilesRead != read || n.FilesSent != 1 {
+			t.Errorf("%q: read %d times, sent %d times, want %d and 1", request, n.FilesRead, n.FilesSent, read)
 		}
 	}
 }

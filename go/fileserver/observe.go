@@ -51,7 +51,7 @@ type Counts struct {
 	Answers   [6]uint64 // by the first digit of the status
 	BodyBytes uint64    // of answers that have ended
 	Cut       uint64    // answers that their connection did not outlive
-	FilesRead uint64    // parts of files that went out in the answer's own memory
+	FilesRead uint64    // parts of files that went out in the answer's own memory; of a range also the rest of its first page
 	FilesSent uint64    // parts of files that went out by Sendfile
 	Known     uint64    // names of which the cache knew what they are
 	Opened    uint64    // names that had to be opened

@@ -266,6 +266,7 @@ struct ring {
 	struct buffers groups[RINGO_BUFFER_GROUPS];
 	uint32_t parked;                   /* receives that wait for a buffer, in all groups */
 	struct transfer_list idle_pipes;   /* of SENDFILE, kept for the next one */
+	uint32_t large_pipes;              /* of SENDFILE, idle or not */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
 	int64_t left_in_turn;   /* bytes that all of sendfile(2) may still send in this turn */

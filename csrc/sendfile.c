@@ -18,7 +18,7 @@
  * of a turn together have some of these budgets, so that many fast readers do not.
  *
  * sendfile(2) blocks on pages that are not there whatever O_NONBLOCK says, and readahead brings a
- * chunk's pages in order: reading one byte at both ends with RWF_NOWAIT tells, and starts no I/O.
+ * chunk's pages in order: reading one byte at both ends with RWF_NOWAIT tells, and does not wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,9 +39,14 @@ enum sendfile_phase {
 	NOTIFYING, /* ZEROCOPY: sent, and the buffer is still the kernel's */
 };
 
-/* COPY's and ZEROCOPY's buffer, and what a splice asks of a pipe: more than a pipe holds is cut
- * short. */
+/* COPY's and ZEROCOPY's buffer. */
 #define CHUNK_SIZE (64u << 10)
+/* What a pipe holds, and a large one: what a transfer sends in a turn goes through that in two
+ * hops, each of which waits for a worker. A user's pipes have an allowance, beyond which new ones
+ * are tiny, so only some are large. */
+#define PIPE_SIZE (64u << 10)
+#define LARGE_PIPE_SIZE (256u << 10)
+#define LARGE_PIPES_MAX 16
 #define IDLE_TRANSFERS_MAX 32
 
 /* Owned by a slot while it runs; kept for the next one afterwards. It has a pipe or a buffer, never
@@ -49,6 +54,7 @@ enum sendfile_phase {
 struct transfer {
 	struct transfer *next;
 	int32_t pipe[2];       /* -1 until opened */
+	bool large;            /* the pipe */
 	unsigned char *buffer; /* NULL but for COPY and ZEROCOPY */
 	uint32_t filled;       /* bytes in the pipe or buffer that the socket has not taken */
 	uint32_t drained;      /* of the buffer */
@@ -72,8 +78,10 @@ static struct transfer *transfer_take(struct transfer_list *idle)
 	return transfer;
 }
 
-static void transfer_free(struct transfer *transfer)
+static void transfer_free(struct ring *ring, struct transfer *transfer)
 {
+	if (transfer->large)
+		ring->large_pipes--;
 	if (transfer->pipe[0] >= 0) {
 		close(transfer->pipe[0]);
 		close(transfer->pipe[1]);
@@ -98,7 +106,7 @@ static void transfer_release(struct ring *ring, struct slot *slot)
 		return;
 	idle = transfer->buffer != NULL ? &ring->idle_buffers : &ring->idle_pipes;
 	if (!transfer_is_reusable(transfer) || idle->count >= IDLE_TRANSFERS_MAX) {
-		transfer_free(transfer);
+		transfer_free(ring, transfer);
 		return;
 	}
 	transfer->filled = transfer->drained = 0;
@@ -110,9 +118,9 @@ static void transfer_release(struct ring *ring, struct slot *slot)
 void transfers_close(struct ring *ring)
 {
 	while (ring->idle_pipes.head != NULL)
-		transfer_free(transfer_take(&ring->idle_pipes));
+		transfer_free(ring, transfer_take(&ring->idle_pipes));
 	while (ring->idle_buffers.head != NULL)
-		transfer_free(transfer_take(&ring->idle_buffers));
+		transfer_free(ring, transfer_take(&ring->idle_buffers));
 }
 
 /* Steps. */
@@ -148,7 +156,10 @@ static enum step finish(struct ring *ring, struct slot *slot, int32_t error)
 static enum step submit_fill(struct ring *ring, struct slot *slot)
 {
 	struct transfer *transfer = slot->transfer;
-	uint32_t most = ring->turn_budget < CHUNK_SIZE ? ring->turn_budget : CHUNK_SIZE;
+	uint32_t room = is_buffered(slot) ? CHUNK_SIZE
+			: transfer->large ? LARGE_PIPE_SIZE
+					  : PIPE_SIZE;
+	uint32_t most = ring->turn_budget < room ? ring->turn_budget : room;
 	uint64_t where = (uint64_t)(slot->op.offset + slot->done);
 	uint64_t left = strategy_of(slot) == RINGO_SENDFILE_AUTO
 				? (uint64_t)slot->asked_until - where
@@ -201,15 +212,28 @@ static enum step submit_drain(struct slot *slot)
 	return STEP_SUBMIT;
 }
 
+/* SPLICE promises the ring, which cannot make a pipe larger. */
+static enum step take_pipe(struct ring *ring, struct slot *slot)
+{
+	struct transfer *transfer = slot->transfer;
+
+	transfer->pipe[0] = slot->memory.pipe[0];
+	transfer->pipe[1] = slot->memory.pipe[1];
+	if (strategy_of(slot) == RINGO_SENDFILE_AUTO && ring->large_pipes < LARGE_PIPES_MAX &&
+	    fcntl(transfer->pipe[0], F_SETPIPE_SZ, LARGE_PIPE_SIZE) >= 0) {
+		transfer->large = true;
+		ring->large_pipes++;
+	}
+	return submit_fill(ring, slot);
+}
+
 static enum step open_pipe(struct ring *ring, struct slot *slot)
 {
 	slot->phase = OPENING_PIPE;
 	if (!ring_supports(ring, KERNEL_PIPE)) {
 		if (pipe2(slot->memory.pipe, O_CLOEXEC | O_NONBLOCK) != 0)
 			return finish(ring, slot, -errno);
-		slot->transfer->pipe[0] = slot->memory.pipe[0];
-		slot->transfer->pipe[1] = slot->memory.pipe[1];
-		return submit_fill(ring, slot);
+		return take_pipe(ring, slot);
 	}
 	slot->hop = (struct hop){.opcode = KERNEL_PIPE,
 				 .addr = (uintptr_t)slot->memory.pipe,
@@ -236,7 +260,9 @@ static enum step start_through(struct ring *ring, struct slot *slot)
 	return submit_fill(ring, slot);
 }
 
-/* Asked once for each chunk, not for each part of it that the socket takes. */
+/* Asked once for each chunk, not for each part of it that the socket takes. A page that is not
+ * there is asked for by the question: were that the first one, readahead would begin as for a
+ * reader of single pages, with a window of four. */
 static bool is_cached(struct slot *slot, uint64_t chunk)
 {
 	off_t first = slot->op.offset + slot->done, last = first + (off_t)chunk - 1;
@@ -244,8 +270,8 @@ static bool is_cached(struct slot *slot, uint64_t chunk)
 	struct iovec one = {.iov_base = &byte, .iov_len = 1};
 
 	slot->asked_until = last + 1;
-	return preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) == 1 &&
-	       preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) == 1;
+	return preadv2(slot->op.fd, &one, 1, last, RWF_NOWAIT) == 1 &&
+	       preadv2(slot->op.fd, &one, 1, first, RWF_NOWAIT) == 1;
 }
 
 static enum step wait_for_room(struct slot *slot)
@@ -442,9 +468,7 @@ enum step sendfile_advance(struct ring *ring, struct slot *slot, int32_t result,
 	case CALLING:
 		return slot->cancelled ? finish(ring, slot, -ECANCELED) : call_sendfile(ring, slot);
 	case OPENING_PIPE:
-		slot->transfer->pipe[0] = slot->memory.pipe[0];
-		slot->transfer->pipe[1] = slot->memory.pipe[1];
-		return submit_fill(ring, slot);
+		return take_pipe(ring, slot);
 	case FILLING:
 		if (result == 0) /* the file is shorter than it was */
 			return finish(ring, slot, 0);

@@ -210,6 +210,33 @@ static void test_auto_and_the_page_cache(void **state)
 	engine_close(e, RINGO_STOP_DRAIN);
 }
 
+/* What is not cached goes through the pipe as much at once as one turn may send: each hop of it
+ * waits for a worker. */
+static void test_auto_splices_in_few_hops(void **state)
+{
+	enum { LENGTH = 256 << 10, ROOM = 2 * LENGTH };
+	struct engine *e = engine_open(OPTIONS(0));
+	int file = make_file(SEED, 0, LARGEST), ends[2], room = ROOM;
+	struct ringo_stats before, after;
+
+	(void)state;
+	make_tcp_pair(ends, SOCK_NONBLOCK);
+	must(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
+	cache_only(file, 0, 0);
+	before = engine_stats(e);
+	assert_int_equal(engine_result(e, OP(.code = RINGO_SENDFILE, .fd = file, .fd2 = ends[0],
+					     .length = LENGTH)),
+			 LENGTH);
+	after = engine_stats(e);
+	assert_int_equal(after.sendfile_misses - before.sendfile_misses, 1);
+	/* The pipe, in, out, and what the loop does for itself; through 64 KiB it would be nine. */
+	assert_in_range(after.submitted - before.submitted, 2, 6);
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
+	engine_close(e, RINGO_STOP_DRAIN);
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct engine *e = engine_open(OPTIONS(0));
@@ -291,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_far_offset_and_end_of_file),
 		cmocka_unit_test(test_auto_and_the_page_cache),
 		cmocka_unit_test(test_auto_without_nowait),
+		cmocka_unit_test(test_auto_splices_in_few_hops),
 		cmocka_unit_test(test_what_is_refused),
 	};
 

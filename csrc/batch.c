@@ -249,19 +249,28 @@ static int64_t left_of(uint64_t end_ns)
 	return now < end_ns ? (int64_t)(end_ns - now) : 0;
 }
 
-/* Turns until `wait` ops have ended or the time is up. */
+/* Turns until `wait` ops have ended or the time is up. Only who sleeps needs a doorbell, and to arm
+ * one and take it back is two requests and a turn: the first turn without one does not sleep, for
+ * what it submits may all end at once. */
 static int turn_until(struct ringo_batch *batch, uint32_t wait, int64_t timeout_ns)
 {
 	struct ring *ring = &batch->ring;
 	uint64_t end_ns = timeout_ns > 0 ? now_ns() + (uint64_t)timeout_ns : 0;
+	bool may_sleep = ring->doorbell_armed || ring->unwatched;
 	int ret;
 
 	do {
+		uint32_t results = 0;
+
 		heed_cancel(batch);
-		ring_arm_doorbell(ring, batch->doorbell);
+		if (may_sleep)
+			ring_arm_doorbell(ring, batch->doorbell);
 		ring_run_yielded(ring);
 		ring_push_ready(ring);
-		ret = turn(ring, timeout_ns == 0 ? 0 : results_to_wait_for(ring, wait), timeout_ns);
+		if (may_sleep && timeout_ns != 0)
+			results = results_to_wait_for(ring, wait);
+		ret = turn(ring, results, timeout_ns);
+		may_sleep = true;
 		if (timeout_ns > 0)
 			timeout_ns = left_of(end_ns);
 	} while (ret == 0 && (has_work(ring) || (timeout_ns != 0 && ring->in_use > 0 &&

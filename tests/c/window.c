@@ -70,7 +70,8 @@ static void slide(struct ringo_batch *batch, int file, uint32_t depth, uint32_t 
 	}
 }
 
-/* One entry starts an op, and brings its end where it ends at once. */
+/* One entry starts an op, and brings its end where it ends at once; who never slept has nothing to
+ * take back. */
 static void test_counts_entries(void **state)
 {
 	struct ringo_batch *batch = start_batch(4);
@@ -85,6 +86,7 @@ static void test_counts_entries(void **state)
 		assert_int_equal(ringo_batch_entries(batch), i * entries);
 	}
 	assert_int_equal(ringo_batch_settle(batch), 0);
+	assert_int_equal(ringo_batch_entries(batch), 10 * entries);
 	ringo_batch_close(batch);
 }
 

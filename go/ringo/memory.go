@@ -105,3 +105,10 @@ func putPath(path []byte, name string) (int, error) {
 
 // addressOf is the address of b's first byte, for memory that is pinned or outside the heap.
 func addressOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
+// iovec is struct iovec of readv(2), without a pointer: where one is stored in a chunk, the garbage
+// collector would take what was there before for one as well, and what that led to may be gone.
+type iovec struct{ base, length uintptr }
+
+// iovecOf is for memory that is pinned or outside the heap.
+func iovecOf(b []byte) iovec { return iovec{uintptr(addressOf(b)), uintptr(len(b))} }

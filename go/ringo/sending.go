@@ -373,10 +373,7 @@ func (c *Conn) fileOp(p *piece, header []byte) csrc.Op {
 		Argument: uint32(p.how), Address: addressOf(header), Argument2: uint64(len(header))}
 }
 
-// struct iovec and struct msghdr of sendmsg(2), without pointers: storing one of these in memory that
-// the garbage collector does not know would make it look at what was there before.
-type iovec struct{ base, length uintptr }
-
+// msghdr is struct msghdr of sendmsg(2), without pointers as iovec is.
 type msghdr struct {
 	name                 uintptr
 	nameLength           uint32
@@ -392,8 +389,7 @@ func (c *Conn) messageOp() csrc.Op {
 	header := (*msghdr)(unsafe.Pointer(unsafe.SliceData(c.message.memory)))
 	vectors := unsafe.Slice((*iovec)(unsafe.Add(unsafe.Pointer(header), unsafe.Sizeof(*header))), c.inFlight)
 	for i := range vectors {
-		memory := c.queue.at(i).memory
-		vectors[i] = iovec{uintptr(addressOf(memory)), uintptr(len(memory))}
+		vectors[i] = iovecOf(c.queue.at(i).memory)
 	}
 	*header = msghdr{vectors: uintptr(unsafe.Pointer(&vectors[0])), vectorCount: uintptr(c.inFlight)}
 	return csrc.Op{Code: csrc.Sendmsg, FD: c.fd, Address: addressOf(c.message.memory)}

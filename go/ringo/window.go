@@ -303,13 +303,12 @@ func (w *Window) start(index int32) {
 // memory an op is for.
 func (w *Window) putVectors(f *flight, request *csrc.Op) {
 	f.chunk = w.engine.chunks.take()
-	vectors := unsafe.Slice((*syscall.Iovec)(unsafe.Pointer(&f.chunk.memory[0])), len(f.op.Vectors))
+	vectors := unsafe.Slice((*iovec)(unsafe.Pointer(&f.chunk.memory[0])), len(f.op.Vectors))
 	for i, b := range f.op.Vectors {
-		vectors[i] = syscall.Iovec{}
 		if len(b) > 0 {
 			f.pins = append(f.pins, w.pins.hold(b))
-			vectors[i] = syscall.Iovec{Base: &b[0], Len: uint64(len(b))}
 		}
+		vectors[i] = iovecOf(b)
 	}
 	request.Address, request.Length = addressOf(f.chunk.memory), uint64(len(vectors))
 }

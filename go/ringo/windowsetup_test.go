@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -231,6 +233,40 @@ func TestVectors(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestVectorsBesideTheCollector: what a former batch wrote down of its memory may lead nowhere by now, and
+// the garbage collector must not take it for pointers.
+func TestVectorsBesideTheCollector(t *testing.T) {
+	e := open(t, WithLoops(1))
+	f := openFile(t, e, make([]byte, 64<<10))
+	read := func(vectors ...[]byte) {
+		b, err := e.NewBatch(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if err := b.Run(t.Context(), []Op{{Kind: OpReadv, File: f, Vectors: vectors}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over := make(chan struct{})
+	var collector sync.WaitGroup
+	collector.Add(1)
+	go func() {
+		defer collector.Done()
+		for !isClosed(over) {
+			runtime.GC()
+		}
+	}()
+	defer collector.Wait()
+	defer close(over)
+	lasting := make([]byte, 200)
+	for range 100 {
+		read(make([]byte, 40<<10), make([]byte, 24<<10))
+		runtime.GC() // Gives their pages back.
+		read(lasting[:100], lasting[100:])
 	}
 }
 

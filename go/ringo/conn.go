@@ -260,6 +260,7 @@ func (c *Conn) gone() {
 	for c.inFlight = 0; c.queue.length() > 0; {
 		c.drop(0)
 	}
+	c.giveMessage()
 	if c.out != nil {
 		c.loop.giveChunk(c.out)
 		c.out = nil

@@ -232,8 +232,12 @@ type FileSource interface {
 }
 
 // SendfileFD is Sendfile for those who keep count of their descriptors: fd must stay open until Sent
-// tells. It is sent behind header, which may be empty, and which is not counted in what Sent is told.
+// tells, and n must be known. It is sent behind header, which may be empty, and which is not counted in
+// what Sent is told.
 func (c *Conn) SendfileFD(header []byte, fd int, off, n int64, how SendfileStrategy) error {
+	if off < 0 || n < 0 {
+		return syscall.EINVAL
+	}
 	if err := c.admits(len(header), 2); err != nil {
 		return err
 	}
@@ -395,14 +399,19 @@ func (c *Conn) messageOp() csrc.Op {
 	return csrc.Op{Code: csrc.Sendmsg, FD: c.fd, Address: addressOf(c.message.memory)}
 }
 
-func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
-	c := (*Conn)(s)
-	c.sending = sinkless
-	c.pending--
+// giveMessage gives back the memory of a SENDMSG that has ended, or was never posted.
+func (c *Conn) giveMessage() {
 	if c.message != nil {
 		c.loop.giveChunk(c.message)
 		c.message = nil
 	}
+}
+
+func (s *connSend) complete(_ *loop, completion *csrc.Completion) {
+	c := (*Conn)(s)
+	c.sending = sinkless
+	c.pending--
+	c.giveMessage()
 	err := errorOf(completion.Result)
 	if completion.Extra != 0 {
 		err = syscall.Errno(completion.Extra)

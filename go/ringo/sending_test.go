@@ -261,6 +261,70 @@ func TestSendQueueFails(t *testing.T) {
 	})
 }
 
+// TestSendWithoutRoom: a connection whose send finds the reserve full is closed with ErrFull, and gives back all
+// memory it had taken for that.
+func TestSendWithoutRoom(t *testing.T) {
+	e := open(t, WithLoops(1), WithReserve(16), WithReceiveBuffers(4, 1024))
+	all := func() (idle int) {
+		onLoop(t, e, func() {
+			for _, list := range []*chunk{e.loops[0].chunks, e.chunks.idle} {
+				for ; list != nil; list = list.next {
+					idle++
+				}
+			}
+			idle -= len(e.chunks.slabs) * slabSize
+		})
+		return idle
+	}
+	before := all()
+	conns, closed := make(chan *Conn, 1), make(chan error, 1)
+	s := serve(t, e, nil, func(*Conn) Handler {
+		return &script{
+			opened: func(c *Conn) { conns <- c },
+			sent:   func(_ *Conn, n int64, err error) { t.Errorf("Sent: %d, %v", n, err) },
+			closed: func(_ *Conn, err error) { closed <- err },
+		}
+	})
+	s.dial()
+	c := <-conns
+	onItsLoop(t, c, func() {
+		for e.NopFunc(func(error) {}) == nil {
+		}
+		if err := c.Send([]byte("two"), []byte("pieces")); err != nil {
+			t.Error(err)
+		}
+	})
+	within(t, "the end of the connection", func() {
+		if err := <-closed; !errors.Is(err, ErrFull) {
+			t.Errorf("closed with %v", err)
+		}
+	})
+	if after := all(); after != before {
+		t.Errorf("%d chunks were idle before, %d afterwards, of all", before, after)
+	}
+}
+
+// TestSendfileFDRefuses: what cannot be sent ends no connection.
+func TestSendfileFDRefuses(t *testing.T) {
+	e := open(t, WithLoops(1), WithReceiveBuffers(4, 1024))
+	s := serve(t, e, nil, func(*Conn) Handler {
+		return &script{
+			opened: func(c *Conn) {
+				for _, part := range [][2]int64{{0, -1}, {-1, 1}} {
+					if err := c.SendfileFD([]byte("header"), 0, part[0], part[1], SendfileAuto); !errors.Is(err, syscall.EINVAL) {
+						t.Errorf("offset %d, length %d: %v", part[0], part[1], err)
+					}
+				}
+				c.Send([]byte("well"))
+				c.Finish()
+			},
+		}
+	})
+	if got, err := io.ReadAll(s.dial()); err != nil || string(got) != "well" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // TestSendAfterEnd: a connection that ends takes nothing more, and what it had taken is sent.
 func TestSendAfterEnd(t *testing.T) {
 	e := open(t, WithReceiveBuffers(4, 512))

@@ -33,11 +33,14 @@ const (
 	takeover  = 3   // trials to be won; one that is won by a fifth counts twice
 )
 
-func (c *contest) init(plainLeads bool) {
-	c.pause = trialSoon
+// restart forgets what was learned; plainLeads says who leads first.
+func (c *contest) restart(plainLeads bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.leads = plainLeads
-	c.plain.Store(plainLeads)
-	c.round.settle = settleTimes[side(plainLeads)]
+	c.won, c.pause, c.rounds = 0, trialSoon, 0
+	c.before, c.trial = 0, 0
+	c.begin(false, 0)
 }
 
 // crowdClasses are the classes of crowds that have contests of their own: up to 6, 8, 12, 16, 32

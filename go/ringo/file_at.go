@@ -109,7 +109,7 @@ const hopLengthMax = 1 << 30
 func (f *File) nowaitFirst(t *traffic, p []byte, off int64) (n int, err error) {
 	n, err = preadNowait(f.fd, p, off)
 	if err == syscall.EOPNOTSUPP || err == syscall.ENOSYS {
-		f.volume.nowait[side(t.direct)].Store(nowaitRefused)
+		f.volume.refuseNowait(t.direct)
 		return plain(csrc.Read, f.fd, p, off)
 	}
 	if known := &f.volume.nowait[side(t.direct)]; known.Load() == nowaitUnknown {

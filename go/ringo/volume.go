@@ -94,7 +94,7 @@ func (v *volumes) of(device uint64) *volume {
 	}
 	for i := range fresh.contests {
 		for class := range fresh.contests[i] {
-			fresh.contests[i][class].init(class <= crowdClass(plainFirst))
+			fresh.contests[i][class].restart(class <= crowdClass(plainFirst))
 		}
 	}
 	known, _ := v.byDevice.LoadOrStore(device, fresh)
@@ -149,13 +149,14 @@ func (v *volume) crowdSeen(inFlight int) int {
 	return int(size)
 }
 
-// wayInCrowd: where RWF_NOWAIT is refused the kernel has no way to begin I/O without a thread that
-// waits for it, so a ring would only hand it to a worker, of which there are few; and so it does
-// with all buffered writes. Such calls wait on threads of their own, up to a cap.
+// wayInCrowd: where RWF_NOWAIT is refused the kernel has no way to begin buffered I/O without a thread
+// that waits for it, so a ring would only hand it to a worker, of which there are few; and so it does
+// with all buffered writes. Such calls wait on threads of their own, up to a cap. Direct ones it may
+// begin all the same (overlayfs), so there plain calls have to win their contest.
 func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
 	buffered, nowait := !t.direct, v.nowait[side(t.direct)].Load()
 	switch {
-	case (t.write && buffered) || nowait == nowaitRefused:
+	case buffered && (t.write || nowait == nowaitRefused):
 		if inFlight > plainCap {
 			return wayLoop
 		}
@@ -172,6 +173,17 @@ func (v *volume) wayInCrowd(t *traffic, inFlight, size int) way {
 		return wayNowait
 	}
 	return wayLoop
+}
+
+// refuseNowait notes that RWF_NOWAIT does not work: plain calls lead first, for crowds of all sizes.
+func (v *volume) refuseNowait(direct bool) {
+	known := &v.nowait[side(direct)]
+	if known.Swap(nowaitRefused) == nowaitRefused {
+		return
+	}
+	for class := range v.contests[side(direct)] {
+		v.contests[side(direct)][class].restart(true)
+	}
 }
 
 // one tells whether the caller is one of n calls, so to say.

@@ -180,6 +180,31 @@ func TestPolicyWithoutNowait(t *testing.T) {
 	}
 }
 
+// TestPolicyDirectWithoutNowait: a ring may begin direct calls all the same, so plain ones only lead first.
+func TestPolicyDirectWithoutNowait(t *testing.T) {
+	const crowd = 64
+	v := newVolume()
+	reads, writes := v.trafficOf(true)
+	if ways := flow(v, writes, Auto, crowd, 1); ways[wayLoop] != 1 {
+		t.Errorf("before: %v", ways)
+	}
+	for range 2 {
+		v.refuseNowait(true)
+	}
+	for _, traffic := range []*traffic{reads, writes} {
+		if ways := flow(v, traffic, Auto, crowd, 1); ways[wayPlain] != 1 {
+			t.Errorf("at first: %v", ways)
+		}
+	}
+	rounds(&v.contests[1][crowdClass(crowd)], 100, 20*time.Millisecond, 10*time.Millisecond, 0)
+	v.refuseNowait(true)
+	for _, traffic := range []*traffic{reads, writes} {
+		if ways := flow(v, traffic, Auto, crowd, 1); ways[wayLoop] != 1 {
+			t.Errorf("when the loop has won: %v", ways)
+		}
+	}
+}
+
 // rounds runs rounds of a contest in which a plain one and one of the loop cost so much each, give or
 // take noise: 0.5 is anything from two thirds to one and a half times as much.
 func rounds(c *contest, n int, plain, loop time.Duration, noise float64) (ofPlain int) {
@@ -206,7 +231,7 @@ func TestContest(t *testing.T) {
 	const ms = time.Millisecond
 	for _, noise := range []float64{0, 0.5} {
 		var c contest
-		c.init(true)
+		c.restart(true)
 		if n := rounds(&c, 1000, 20*ms, 10*ms, noise); n > 100 {
 			t.Errorf("noise %v: the loop is the quicker: %d of 1000 rounds were plain", noise, n)
 		}
@@ -221,7 +246,7 @@ func TestContest(t *testing.T) {
 		}
 	}
 	var equal contest
-	equal.init(true)
+	equal.restart(true)
 	if n := rounds(&equal, 5000, 10*ms, 10*ms, 0); n > 1000 {
 		t.Errorf("equals: %d of 5000 rounds were plain", n)
 	}
@@ -231,7 +256,7 @@ func TestContest(t *testing.T) {
 func TestContestFarBehind(t *testing.T) {
 	for _, plainLeads := range []bool{false, true} {
 		var c contest
-		c.init(plainLeads)
+		c.restart(plainLeads)
 		costs := [2]time.Duration{1e6, 1e6}
 		costs[side(plainLeads)] = 5e6
 		rounds(&c, trialSoon+2, costs[1], costs[0], 0)
@@ -281,7 +306,7 @@ func TestContestRounds(t *testing.T) {
 func TestContestHopeless(t *testing.T) {
 	const ms = time.Millisecond
 	var c contest
-	c.init(true)
+	c.restart(true)
 	now, calls, tried, trials := time.Unix(1, 0), uint32(0), 0, 0
 	for range 100_000 {
 		trying := c.trying.Load()
@@ -306,7 +331,7 @@ func TestContestHopeless(t *testing.T) {
 // TestContestUnknown: rounds that say nothing decide nothing.
 func TestContestUnknown(t *testing.T) {
 	var c contest
-	c.init(false)
+	c.restart(false)
 	rounds(&c, 1000, 0, 1e6, 0)
 	rounds(&c, 1000, 1e6, 0, 0)
 	if c.leads || c.won != 0 {

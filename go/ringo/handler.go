@@ -16,7 +16,8 @@ type Handler interface {
 	Data(c *Conn, p []byte)
 
 	// Sent says that a Send or Sendfile, or what Write had gathered, has ended: n of its bytes were
-	// handed to the kernel. After an error everything queued behind it ends with that error too.
+	// handed to the kernel. After an error everything queued behind it ends with that error too, and n may
+	// be too small: when a file failed before its first byte, what went of the memory before it is unknown.
 	Sent(c *Conn, n int64, err error)
 
 	// Timer says that SetTimer's time is over.

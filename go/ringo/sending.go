@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -16,25 +15,6 @@ import (
 // for several that go together: memory by SEND or SENDMSG, a file with the piece before it by
 // SENDFILE. What a handler's method queues is looked at when the delivery's other completions have
 // been handled, so that all of it goes together.
-
-// A piece is memory or a part of a file.
-type piece struct {
-	memory []byte
-	pinner runtime.Pinner // of memory that is the caller's
-	chunk  *chunk         // that memory is in, given back when it is sent; a share if it gathers
-
-	file   int32 // -1: memory
-	owned  bool  // the file is closed when it is sent
-	how    SendfileStrategy
-	off, n int64
-
-	uncounted bool // in what Sent is told
-	gathers   bool // Write may go on in it
-	last      bool // of a Send: Sent is told when it has gone
-}
-
-// pieceCost is what a piece counts beside its bytes.
-const pieceCost = 128
 
 // messageMax is how many pieces go in one SENDMSG: UIO_MAXIOV (linux/uio.h).
 const messageMax = 1024
@@ -137,59 +117,6 @@ func (c *Conn) gather(n int) []byte {
 	p.chunk = a.chunk
 	p.chunk.shares++
 	return p.memory
-}
-
-// An arena is where what a loop's connections write is gathered: one chunk after the other, shared by
-// all, so that what is written in one delivery lies together, and in the CPU's cache.
-type arena struct {
-	chunk *chunk
-	used  int // of its data
-}
-
-// arenaRest is how much may be left unused of a chunk rather than cut a write in two.
-const arenaRest = 2048
-
-// take gives up to n bytes, which the caller counts among the chunk's shares; none if they would not
-// lie behind those given last, unless they may begin a chunk.
-func (a *arena) take(l *loop, n int, begin bool) []byte {
-	if left := a.left(); left == 0 || left < min(n, arenaRest) {
-		if !begin {
-			return nil
-		}
-		// The old one is given back with its last share.
-		if a.chunk == nil || a.chunk.shares > 0 {
-			a.chunk = l.takeChunk()
-		}
-		a.used = 0
-	}
-	n = min(n, a.left())
-	data := a.chunk.data()
-	a.used += n
-	return data[a.used-n : a.used]
-}
-
-func (a *arena) left() int {
-	if a.chunk == nil {
-		return 0
-	}
-	return dataSize - a.used
-}
-
-// isLast reports whether p was given last.
-func (a *arena) isLast(p []byte) bool {
-	return a.chunk != nil && addressOf(p)+uint64(len(p)) == addressOf(a.chunk.data())+uint64(a.used)
-}
-
-// give ends a share of c.
-func (a *arena) give(l *loop, c *chunk) {
-	c.shares--
-	switch {
-	case c.shares > 0:
-	case c == a.chunk:
-		a.used = 0
-	default:
-		l.giveChunk(c)
-	}
 }
 
 // A SendfileStrategy says how a file goes to a socket; see docs/architecture.md.
@@ -447,21 +374,6 @@ func (c *Conn) sent(n int64, err error) {
 	}
 }
 
-// moved says how much of a piece went, if n bytes of its operation did, and whether that was all.
-func (p *piece) moved(n int64, withFile bool, err error) (moved int64, all bool) {
-	switch {
-	case p.file >= 0:
-		return n, err == nil
-	case withFile: // The header of a file: n counts what came after it.
-		if n > 0 || err == nil {
-			return int64(len(p.memory)), true
-		}
-		return 0, false
-	}
-	moved = min(n, int64(len(p.memory)))
-	return moved, err == nil || moved == int64(len(p.memory))
-}
-
 // drop takes the first piece from the queue, and tells the handler if it was the last of a Send.
 func (c *Conn) drop(moved int64) {
 	p := c.queue.pop()
@@ -495,43 +407,6 @@ func (c *Conn) free(p *piece) {
 		syscall.Close(int(p.file))
 	}
 }
-
-// pieces is a queue of them.
-type pieces struct {
-	list []piece
-	head int
-}
-
-func (q *pieces) length() int     { return len(q.list) - q.head }
-func (q *pieces) at(i int) *piece { return &q.list[q.head+i] }
-func (q *pieces) tail() *piece    { return &q.list[len(q.list)-1] }
-
-// push adds an empty piece. A pointer to one is good until the next push or pop.
-func (q *pieces) push() *piece {
-	if q.head > 0 && len(q.list) == cap(q.list) {
-		n := copy(q.list, q.list[q.head:])
-		clear(q.list[n:])
-		q.list, q.head = q.list[:n], 0
-	}
-	q.list = append(q.list, piece{})
-	return q.tail()
-}
-
-func (q *pieces) pop() piece {
-	p := q.list[q.head]
-	q.list[q.head] = piece{}
-	q.head++
-	if q.head == len(q.list) {
-		q.list, q.head = q.list[:0], 0
-		if cap(q.list) > piecesKept {
-			q.list = nil
-		}
-	}
-	return p
-}
-
-// piecesKept is how large a queue is kept when it is empty.
-const piecesKept = 4
 
 var _ FileSource = (*os.File)(nil)
 

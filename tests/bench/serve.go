@@ -57,7 +57,7 @@ var serveRows = []row{
 	{name: "precompressed, gzip", load: load{path: "/packed/app.js", conns: 64, headers: []string{"Accept-Encoding: gzip"}}, servers: []string{"ringo", "nginx"}},
 	{name: "404", load: load{path: "/missing", conns: 64, status: 404}, servers: []string{"ringo", "nginx", "net/http", "caddy"}},
 	{name: "304", load: load{path: "/1k", conns: 64, status: 304, headers: []string{"If-Modified-Since: " + siteTime.Format(http.TimeFormat)}}, servers: []string{"ringo", "nginx", "net/http"}},
-	{name: "64 KiB of 16 MiB", load: load{path: "/16m", conns: 64, status: 206, headers: []string{"Range: bytes=5000000-5065535"}}, servers: []string{"ringo", "nginx", "net/http"}},
+	{name: "64 KiB of 16 MiB", load: load{path: "/16m", conns: 64, status: 206, headers: []string{"Range: bytes=5000000-5065535"}}, servers: []string{"ringo", "nginx, no tcp_nopush", "nginx", "net/http"}},
 	{name: "1 KiB beside cold downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, cold: true, servers: []string{"ringo", "nginx aio", "nginx"}},
 	{name: "1 KiB beside cached downloads", load: load{path: "/1k", conns: 8}, beside: &load{path: "/large/%d", count: 64, conns: 4}, servers: []string{"ringo", "nginx", "nginx aio"}},
 	{name: "JSON access log", load: load{path: "/1k", conns: 64}, servers: []string{"ringo logging", "ringo"}},
@@ -153,9 +153,11 @@ func (s *site) server(name string) (*server, error) {
 	kind, flags, _ := strings.Cut(name, " ")
 	switch {
 	case name == "nginx":
+		started, err = startNginx(name, port, s.dir, s.root(), "tcp_nopush on;")
+	case name == "nginx, no tcp_nopush":
 		started, err = startNginx(name, port, s.dir, s.root(), "")
 	case name == "nginx aio":
-		started, err = startNginx(name, port, s.dir, s.root(), "aio threads;")
+		started, err = startNginx(name, port, s.dir, s.root(), "tcp_nopush on; aio threads;")
 	case name == "net/http":
 		self, errSelf := os.Executable()
 		if errSelf != nil {

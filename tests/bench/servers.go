@@ -56,14 +56,15 @@ func (s *server) stop() {
 	s.command.Wait()
 }
 
-// nginx at its best: descriptors and errors cached, heads and bodies in one segment, and on the aio
-// server what is not in the page cache left to threads.
+// nginx at its best: descriptors and errors cached, heads and bodies in one segment (tcp_nopush; but not for
+// ranges that begin within a page, where it would wait for acknowledgements), and on the aio server what is
+// not in the page cache left to threads.
 const nginxConf = `worker_processes 1; daemon off; error_log stderr crit; pid %[1]s/nginx.%[2]d.pid;
 load_module modules/ngx_http_brotli_static_module.so;
 events { worker_connections 20000; multi_accept on; }
 worker_rlimit_nofile 40000;
 http {
-	sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream; server_tokens off; %[3]s
+	sendfile on; access_log off; default_type application/octet-stream; server_tokens off; %[3]s
 	open_file_cache max=10000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1; open_file_cache_errors on;
 	keepalive_requests 1000000000; keepalive_timeout 3600s; log_not_found off;
 	client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;

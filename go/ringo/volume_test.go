@@ -266,6 +266,60 @@ func TestContestFarBehind(t *testing.T) {
 	}
 }
 
+// TestContestSettles: a round settles when the way has changed, or when the round before it says nothing.
+func TestContestSettles(t *testing.T) {
+	const loop, plain = 0, 1
+	var c contest
+	c.restart(true)
+	for i, step := range []struct {
+		cost   time.Duration // of the round that ends
+		trying bool          // what begins is a trial
+		settle time.Duration
+	}{
+		{1e6, true, settleTimes[loop]},
+		{9e6, false, settleTimes[plain]},
+		{1e6, false, 0},
+		{0, false, settleTimes[plain]},
+		{1e6, false, 0},
+	} {
+		if i == 0 && c.round.settle != settleTimes[plain] {
+			t.Errorf("at first: %v", c.round.settle)
+		}
+		c.nextRound(step.cost)
+		if c.trying.Load() != step.trying || c.round.settle != step.settle {
+			t.Errorf("step %d: trying %v, settles for %v", i, c.trying.Load(), c.round.settle)
+		}
+	}
+}
+
+// TestContestJudges: how much a trial counts depends on how far the two are apart.
+func TestContestJudges(t *testing.T) {
+	for _, row := range []struct {
+		trial, leader time.Duration
+		trials        int // until the other leads
+		pause         uint32
+	}{
+		{90, 100, takeover, trialNext},
+		{75, 100, 2, trialNext},
+		{20, 100, 1, trialNext},
+		{110, 100, 0, 4},
+		{500, 100, 0, trialLate},
+	} {
+		var c contest
+		c.restart(false)
+		for range max(row.trials-1, 0) {
+			c.judge(row.trial, row.leader)
+		}
+		if c.leads {
+			t.Errorf("%d to %d: too soon", row.trial, row.leader)
+		}
+		c.judge(row.trial, row.leader)
+		if c.leads != (row.trials > 0) || c.pause != row.pause {
+			t.Errorf("%d to %d: plain leads %v, the next trial in %d rounds", row.trial, row.leader, c.leads, c.pause)
+		}
+	}
+}
+
 // TestContestRounds: a round is measured when it has settled, and says nothing if it was interrupted by
 // idleness or shared the volume with others.
 func TestContestRounds(t *testing.T) {

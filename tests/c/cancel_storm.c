@@ -3,13 +3,16 @@
  * Ten thousand ops of many kinds, cancelled at random moments from another thread: each ends
  * exactly once, whoever was first.
  */
+#include <semaphore.h>
+
 #include "check.h"
 
 enum { OPS = 10000, WINDOW = 400, SEED = 20240229 };
 
 struct storm {
 	struct engine *engine;
-	_Atomic uint64_t posted, ended;
+	sem_t room, posted; /* for ops in flight; of ops */
+	_Atomic uint64_t ended;
 	unsigned char finals[OPS + 1];
 	uint32_t cancelled, completed;
 	int quiet[2], file;
@@ -48,8 +51,16 @@ static uint32_t count_finals(struct engine *e, const struct ringo_completion *co
 			s->completed += c->result >= 0;
 		must(c->result >= 0 || c->result == -ECANCELED);
 		s->ended++;
+		must(sem_post(&s->room) == 0);
 	}
 	return 0;
+}
+
+/* Not by sched_yield: on a busy machine each one hands a whole time slice to others. */
+static void take(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) < 0)
+		must(errno == EINTR);
 }
 
 static struct ringo_op random_op(struct storm *s, uint64_t id, uint64_t *random)
@@ -74,25 +85,29 @@ static struct ringo_op random_op(struct storm *s, uint64_t id, uint64_t *random)
 	}
 }
 
+static void post(struct storm *s, struct ringo_op op)
+{
+	while (ringo_post(s->engine->loop, &op, 1, 0) == -EAGAIN)
+		nap_ms(1);
+}
+
 /* Follows the posts at a random distance; what never ends by itself is always cancelled. */
 static void *cancel_at_random(void *context)
 {
 	struct storm *s = context;
-	uint64_t random = SEED + 1;
+	uint64_t random = SEED + 1, posted = 0;
 
 	for (uint64_t id = 1; id <= OPS; id++) {
 		struct ringo_op op = OP(.code = RINGO_CANCEL, .argument2 = id);
+		uint64_t distance = next_random(&random) % 4;
 
-		while (s->posted < id)
-			sched_yield();
-		for (uint64_t n = next_random(&random) % 8; n > 4; n--)
-			sched_yield();
+		for (; posted < id + distance && posted < OPS; posted++)
+			take(&s->posted);
 		if (!never_ends(id) && next_random(&random) % 8 < 3)
 			continue;
 		if (next_random(&random) % 64 == 0)
 			nap_ms(1);
-		while (ringo_post(s->engine->loop, &op, 1, 0) == -EAGAIN)
-			sched_yield();
+		post(s, op);
 	}
 	return NULL;
 }
@@ -107,18 +122,17 @@ static void run_storm(const struct ringo_options *options)
 	must(s != NULL);
 	make_pair(s->quiet, 0);
 	s->file = make_file(1, 0, 5000);
+	must(sem_init(&s->room, 0, WINDOW / 2) == 0 && sem_init(&s->posted, 0, 0) == 0);
 	s->engine = engine_open_hooked(options, count_finals, s);
 	must(pthread_create(&canceller, NULL, cancel_at_random, s) == 0);
-	alarm(PATIENCE_SECONDS);
 	for (uint64_t id = 1; id <= OPS; id++) {
 		struct ringo_op op = random_op(s, id, &random);
 
 		op.user_data = id;
-		while (ringo_post(s->engine->loop, &op, 1, 0) == -EAGAIN)
-			sched_yield();
-		s->posted = id;
-		while (id - s->ended > WINDOW / 2)
-			sched_yield();
+		alarm(PATIENCE_SECONDS);
+		take(&s->room);
+		post(s, op);
+		must(sem_post(&s->posted) == 0);
 	}
 	pthread_join(canceller, NULL);
 	while (s->ended < OPS)

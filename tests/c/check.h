@@ -48,7 +48,7 @@
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Far longer than anything takes: a wait that ends so has hung. */
-#define PATIENCE_SECONDS 40
+#define PATIENCE_SECONDS 100
 
 #define must(condition) ((condition) ? (void)0 : must_fail(#condition, __FILE__, __LINE__))
 

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	programTimeout = 120 * time.Second
+	programTimeout = 300 * time.Second
 	exitSkip       = 77
 )
 
@@ -76,8 +76,7 @@ func (t *tally) countProgram(name string, output []byte, err error) {
 		return
 	}
 	if err != nil || failedCase {
-		t.failed++
-		fmt.Printf("FAILED %s (%s): %v\n%s\n", name, t.run, err, output)
+		t.fail("%s (%s): %v\n%s", name, t.run, err, output)
 		return
 	}
 	t.passed++

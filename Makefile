@@ -117,7 +117,7 @@ GO_RUNS = plain race cgocheck2 asan one-proc $(if $(filter 0,$(shell id -u)),nob
 
 test: ## Set up, then run every test that needs no special machine
 	@.ci/setup test
-	@rm -rf build/results
+	@rm -f build/results build/failures
 	@$(MAKE) --no-print-directory -s build/run
 	@# Two at a time: a run waits as much as it computes. What failed, the last line knows.
 	@$(MAKE) --no-print-directory -s -k -j2 $(GO_RUNS:%=test-go-%) $(C_RUNS:%=test-c-%) || :

@@ -61,8 +61,7 @@ func runGo(run string, args []string) *tally {
 		c.count(&e)
 	}
 	if err := cmd.Wait(); err != nil && c.failed == 0 {
-		fmt.Printf("FAILED go test (%s): %v\n", run, err)
-		c.failed++
+		c.fail("go test (%s): %v", run, err)
 	}
 	return &c.tally
 }
@@ -93,13 +92,13 @@ func (c *goCounter) count(e *testEvent) {
 			c.skip(name, reason(c.output[name]))
 		}
 	case "fail":
-		if e.Test != "" {
-			c.failedIn[e.Package] = true
-			c.failed++
-		} else if !c.failedIn[e.Package] { // It did not build, or ended outside any test.
-			c.failed++
+		output := strings.Join(c.output[name], "")
+		if e.Test == "" && c.failedIn[e.Package] {
+			fmt.Print(output)
+			break
 		}
-		fmt.Printf("FAILED %s (%s)\n%s\n", name, c.run, strings.Join(c.output[name], ""))
+		c.failedIn[e.Package] = true // The package itself, where it did not build, or ended outside any test.
+		c.fail("%s (%s)\n%s", name, c.run, output)
 	default:
 		return
 	}

@@ -18,6 +18,7 @@ import (
 
 const (
 	resultsFile       = "build/results"
+	failuresFile      = "build/failures"
 	expectedSkipsFile = "tests/expected-skips"
 )
 
@@ -26,6 +27,15 @@ type tally struct {
 	kind, run      string // kind is "C" or "Go"
 	passed, failed int
 	skipped        []string
+	failures       strings.Builder // what the failed tests printed
+}
+
+// fail prints what the end of the whole log, where a reader looks first, is to show again.
+func (t *tally) fail(format string, arguments ...any) {
+	t.failed++
+	text := fmt.Sprintf("FAILED "+format+"\n", arguments...)
+	fmt.Print(text)
+	t.failures.WriteString(text)
 }
 
 func (t *tally) skip(name, reason string) {
@@ -78,21 +88,26 @@ func (t *tally) failUnexpectedSkips() {
 		if slices.Contains(expected, name) {
 			return false
 		}
-		fmt.Printf("FAILED: skipped, and not named in %s: %s\n", expectedSkipsFile, skip)
-		t.failed++
+		t.fail("%s (%s): it may not be skipped, for %s does not name it", skip, t.run, expectedSkipsFile)
 		return true
 	})
 }
 
-// record appends the tally to build/results, a line for the counts and one for each skip.
+// record appends the tally to build/results, a line for the counts and one for each skip, and the failures to
+// build/failures.
 func (t *tally) record() {
-	f, err := os.OpenFile(resultsFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		fatal(err)
-	}
 	text := fmt.Sprintf("%s %d %d %d %s\n", t.kind, t.passed, t.failed, len(t.skipped), t.run)
 	for _, s := range t.skipped {
 		text += "skip " + s + "\n"
+	}
+	appendTo(resultsFile, text)
+	appendTo(failuresFile, t.failures.String())
+}
+
+func appendTo(path, text string) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		fatal(err)
 	}
 	if _, err := f.WriteString(text); err != nil {
 		fatal(err)
@@ -102,7 +117,7 @@ func (t *tally) record() {
 	}
 }
 
-// total prints the sums of build/results and every skip once. A run that should be there and is
+// total prints the sums of build/results, every skip once and every failure again. A run that should be there and is
 // not, as when a test did not compile, counts as a failure.
 func total(runs []string) {
 	text, err := os.ReadFile(resultsFile)
@@ -130,13 +145,18 @@ func total(runs []string) {
 	for _, missing := range runs {
 		kind, run, _ := strings.Cut(missing, "/")
 		(&tally{kind: kind, run: run, failed: 1}).record()
+		appendTo(failuresFile, fmt.Sprintf("FAILED %s tests (%s): did not build or did not end\n", kind, run))
 		sums[kind][1]++
-		fmt.Printf("FAILED %s tests (%s): did not build or did not end\n", kind, run)
 	}
 	slices.Sort(skips)
 	for _, s := range slices.Compact(skips) {
 		fmt.Println("SKIPPED", s)
 	}
+	failures, err := os.ReadFile(failuresFile)
+	if err != nil {
+		fatal(err)
+	}
+	fmt.Print(string(failures))
 	c, g := sums["C"], sums["Go"]
 	fmt.Printf("C tests: %d passed, %d failed, %d skipped\n", c[0], c[1], c[2])
 	fmt.Printf("Go tests: %d passed, %d failed, %d skipped\n", g[0], g[1], g[2])

@@ -109,7 +109,7 @@ func TestDoneComesToWhatMeasureSays(t *testing.T) {
 			if only != nil {
 				forced(c, only)
 			}
-			mustCopy(t, c, source, t.TempDir()+"/copy")
+			mustCopy(t, c, source, directory+"/"+name)
 			if c.Done() != total {
 				t.Errorf("Done is %d after all of %d", c.Done(), total)
 			}

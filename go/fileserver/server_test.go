@@ -368,7 +368,8 @@ func TestSlowReaderIsNotClosed(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			server := &Server{Root: t.TempDir(), StallTimeout: time.Second, MinRate: 1}
+			// It takes longer in all than a stall may, and a busy machine may halt it for less than that.
+			server := &Server{Root: t.TempDir(), StallTimeout: 4 * time.Second, MinRate: 1}
 			if err := os.WriteFile(server.Root+"/file", make([]byte, 12<<20), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -386,7 +387,7 @@ func TestSlowReaderIsNotClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := int64(0)
-			for piece := make([]byte, 256<<10); n < 12<<20; time.Sleep(50 * time.Millisecond) {
+			for piece := make([]byte, 256<<10); n < 12<<20; time.Sleep(100 * time.Millisecond) {
 				got, err := io.ReadFull(answer.Body, piece)
 				if n += int64(got); err != nil && n < 12<<20 {
 					t.Fatalf("%v after %d bytes", err, n)

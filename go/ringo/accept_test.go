@@ -213,6 +213,7 @@ func TestAcceptNearTheLimit(t *testing.T) {
 	for range limit {
 		held = append(held, s.dial())
 	}
+	eventually(t, "the limit is reached", func() bool { return n.most.Load() == limit })
 	for i := range total - limit { // As one goes, one comes.
 		held[i].Close()
 		held = append(held, s.dial())

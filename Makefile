@@ -125,13 +125,16 @@ test: ## Set up, then run every test that needs no special machine
 
 # Fault injection is in the test programs alone: the linker puts it between libringo.a, as it is delivered, and what that
 # calls.
-FAULT_TESTS = $(OUT)/faults/soak $(OUT)/faults/open $(OUT)/faults/policy $(OUT)/faults/wakes
+FAULT_PROGRAMS = open policy turns wakes
+FAULT_TESTS = $(OUT)/faults/soak $(FAULT_PROGRAMS:%=$(OUT)/faults/%)
 SOAK_CODE = $(addprefix $(OUT)/faults/,$(patsubst tests/faults/%.c,%.o,$(filter-out \
-	tests/faults/open.c tests/faults/policy.c tests/faults/wakes.c $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
-SOAK_WRAPS = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
+	$(FAULT_PROGRAMS:%=tests/faults/%.c) $(if $(THREADS_ONLY),tests/faults/liburing.c),$(wildcard tests/faults/*.c))))
+WRAPS_soak = backend_uring backend_threads ring_result sendfile send preadv2 pwritev2 fstat epoll_wait pthread_create \
 	$(if $(THREADS_ONLY),,io_uring_enter2)
-OPEN_WRAPS = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
+WRAPS_open = mmap calloc eventfd epoll_create1 epoll_ctl $(if $(THREADS_ONLY),,io_uring_queue_init_params \
 	io_uring_register_iowq_max_workers io_uring_register_buf_ring io_uring_get_probe_ring io_uring_ring_dontfork)
+WRAPS_turns = sendfile
+WRAPS_wakes = mailbox_sleep
 
 test-c: $(C_TESTS) $(FAULT_TESTS) build/run ## Run the C tests, built by CC with sanitizers SAN (asan, tsan or none)
 	@$(NO_ASLR) build/run c $(VARIANT) $(C_TESTS) $(FAULT_TESTS)
@@ -155,17 +158,10 @@ $(OUT)/faults/%.o: tests/faults/%.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/c $(THREADS_ONLY:1=-DTHREADS_ONLY) -c -o $@ $<
 
-$(OUT)/faults/soak: $(SOAK_CODE) $(OUT)/libringo.a
-	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(SOAK_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
-
-$(OUT)/faults/policy: $(OUT)/faults/policy.o $(OUT)/libringo.a
-	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) -o $@ $^ -lcmocka $(C_LIBS)
-
-$(OUT)/faults/wakes: $(OUT)/faults/wakes.o $(OUT)/libringo.a
-	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) -Wl,--wrap=mailbox_sleep -o $@ $^ -lcmocka $(C_LIBS)
-
-$(OUT)/faults/open: $(OUT)/faults/open.o $(OUT)/libringo.a
-	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(OPEN_WRAPS:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(C_LIBS)
+$(OUT)/faults/soak: $(SOAK_CODE)
+$(FAULT_PROGRAMS:%=$(OUT)/faults/%): $(OUT)/faults/%: $(OUT)/faults/%.o
+$(FAULT_TESTS): $(OUT)/libringo.a
+	$(CC) $(CFLAGS) $(SAN_FLAGS_$(SAN)) $(WRAPS_$(@F):%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(OUT)/libringo.a -lcmocka $(C_LIBS)
 
 SEED ?= $(shell date +%s)
 OPS ?= 1000000
@@ -243,7 +239,7 @@ build/run: $(wildcard tests/run/*.go)
 # The sanitizers of gcc 12 and clang 14 cannot place their shadow where a kernel randomises 32 bits of an address.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
--include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(OUT)/faults/open.d $(OUT)/faults/policy.d $(OUT)/faults/wakes.d
+-include $(C_OBJECTS:.o=.d) $(C_TESTS:=.d) $(SOAK_CODE:.o=.d) $(FAULT_TESTS:=.d)
 
 STORM_OPS ?= 100000
 storm: ## Cancel, expire and close at random moments during STORM_OPS calls on files

@@ -269,12 +269,13 @@ struct ring {
 	uint32_t large_pipes;              /* of SENDFILE, idle or not */
 	struct transfer_list idle_buffers; /* likewise */
 	uint32_t turn_budget;
-	int64_t left_in_turn;   /* bytes that all of sendfile(2) may still send in this turn */
-	bool sigpipe_harmless;  /* sendfile(2) to a dead peer would not kill the process */
-	uint64_t now_ns;        /* when the last kernel entry returned; a batch has none */
-	uint64_t supported;     /* kernel opcodes, a bit for each, that the backend has */
-	uint16_t refused_flags; /* RINGO_* of ops that make no sense on this ring */
-	uint64_t allowed;       /* codes, a bit for each */
+	int64_t left_in_turn;    /* bytes that all of sendfile(2) may still send in this turn */
+	uint64_t calls_until_ns; /* ... and until when; 0: it has not been called in this turn */
+	bool sigpipe_harmless;   /* sendfile(2) to a dead peer would not kill the process */
+	uint64_t now_ns;         /* when the last kernel entry returned; a batch has none */
+	uint64_t supported;      /* kernel opcodes, a bit for each, that the backend has */
+	uint16_t refused_flags;  /* RINGO_* of ops that make no sense on this ring */
+	uint64_t allowed;        /* codes, a bit for each */
 	uint32_t ordinary[RINGO_CODE_COUNT]; /* flags of ops that need no questions, ORDINARY */
 	uint32_t min_wait_us; /* of the next turn: wait for less than asked for after this time */
 	uint64_t entries;     /* io_uring_enter(2) calls */

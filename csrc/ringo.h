@@ -348,8 +348,9 @@ struct ringo_options {
 		unbounded_workers; /* io-wq workers for splices and odd files (..1024); default 4 */
 	uint32_t receive_buffers;  /* provided buffers (0 or a power of two to 32768); default 0 */
 	uint32_t receive_buffer_size; /* bytes of each (64..1 MiB); default 4096 */
-	uint32_t turn_budget;         /* bytes one SENDFILE may send in one turn, and all of them
-				       * together 16 times as many; default 256 KiB */
+	uint32_t turn_budget;         /* bytes one SENDFILE may send in one turn by sendfile(2), and
+				       * all of them together 16 times as many, or what takes 1 ms;
+				       * default 256 KiB */
 	uint32_t setup;               /* RINGO_SETUP_*; default 0 */
 	uint32_t sq_idle_ms; /* SQPOLL: how long the kernel's thread looks for work (..60000);
 			      * default 1000 */

@@ -115,7 +115,7 @@ bool ring_can_push(const struct ring *ring)
 	return ring->bounded_in_kernel < ring->bounded_limit || !hop_is_bounded(slot);
 }
 
-/* What sendfile(2) may send in one turn, in budgets of one transfer: 4 MiB take 1 ms or less. */
+/* What sendfile(2) may send in one turn, in budgets of one transfer. */
 enum { TURN_TRANSFERS = 16 };
 
 /* Slots that yielded in the last turn go on; those that yield again wait for the next one, and so
@@ -125,6 +125,7 @@ void ring_run_yielded(struct ring *ring)
 	uint32_t last = ring->yielded.tail;
 
 	ring->left_in_turn = (int64_t)ring->turn_budget * TURN_TRANSFERS;
+	ring->calls_until_ns = 0;
 	while (ring->yielded.head != NO_SLOT && ring->left_in_turn > 0) {
 		uint32_t index = ring->yielded.head;
 		struct slot *slot = &ring->slots[index];

@@ -101,6 +101,36 @@ func TestTimersOfMany(t *testing.T) {
 	})
 }
 
+// TestTimersOfACrowd: those of one moment fire in many turns, so that none is long, but one turn after the other.
+func TestTimersOfACrowd(t *testing.T) {
+	e := open(t, WithLoops(1))
+	l := e.loops[0]
+	const total = 10 * timersPerTurn
+	fired, turns, ticks := 0, map[uint64]int{}, map[uint64]bool{}
+	onLoop(t, e, func() {
+		for range total {
+			c := &Conn{loop: l, handler: &script{timer: func(c *Conn) {
+				fired++
+				turns[c.Turn()]++
+				ticks[l.wheel.now()] = true
+			}}}
+			c.SetTimer(wheelTick)
+		}
+	})
+	eventually(t, "all have fired", func() (all bool) {
+		onLoop(t, e, func() { all = fired == total })
+		return all
+	})
+	for turn, n := range turns {
+		if n > timersPerTurn {
+			t.Errorf("%d in turn %d", n, turn)
+		}
+	}
+	if len(ticks) == len(turns) {
+		t.Errorf("%d turns, each with a tick of its own", len(turns))
+	}
+}
+
 // TestTimerBeyondTheWheel: times longer than the wheel goes around once work as well. The wheel is
 // turned by hand.
 func TestTimerBeyondTheWheel(t *testing.T) {
@@ -125,8 +155,8 @@ func TestTimerBeyondTheWheel(t *testing.T) {
 		start := w.tick
 		for tick := start; tick < start+3*wheelSlots; {
 			tick++
-			w.tick = tick
-			w.run(tick)
+			w.turnTo(tick)
+			w.fire()
 		}
 		want := fmt.Sprintf("[short at %d sooner at %d later at %d around at %d twice around at %d]", start+2, start+3, start+4, start+wheelSlots+1, start+2*wheelSlots+1)
 		if got := fmt.Sprint(fired); got != want || w.count != 0 {

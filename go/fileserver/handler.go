@@ -162,11 +162,13 @@ func (x *httpExchange) failed(err error) step {
 }
 
 func (x *httpExchange) list() step {
-	entries, err := readDirectory(x.handler.root, string(x.plan.name), x.handler.how)
+	l := x.responder.listing(&x.request, &x.plan)
+	body, err := readListing(l, x.handler.root, x.handler.how)
 	if err != nil {
 		return x.failed(err)
 	}
-	x.listing = x.responder.list(&x.request, &x.plan, entries, nil)
+	x.responder.listed(l, body, &x.plan)
+	x.listing = body
 	return stepAnswer
 }
 

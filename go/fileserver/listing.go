@@ -38,6 +38,31 @@ type listForm struct {
 	descending bool
 }
 
+// A listing is what a client is to see of a directory. It holds nothing of the request, so that
+// any goroutine may make its body: of many entries that takes longer than a loop may be away.
+type listing struct {
+	listForm
+	directory string // a clean name
+	hidden    bool   // show hidden names
+}
+
+// body is the listing of entries, which it reorders.
+func (l listing) body(entries []listEntry) []byte {
+	entries = l.visible(entries)
+	l.sort(entries)
+	if l.json {
+		return listingJSON(entries)
+	}
+	return l.page(entries)
+}
+
+func (l listing) contentType() string {
+	if l.json {
+		return "application/json"
+	}
+	return "text/html; charset=utf-8"
+}
+
 // listFormOf reads the form from the query (?sort=name|size|time,
 // &order=asc|desc, &format=json|html) and from Accept. Words it does not know are
 // passed over: a listing is never an error.
@@ -80,10 +105,10 @@ func prefersJSON(accept []byte) bool {
 
 // visible drops, in place, the names a request could not open: hidden ones,
 // those with control characters, and the two the kernel puts into every directory.
-func (s *responder) visible(directory []byte, entries []listEntry) []listEntry {
-	top := string(directory) == "."
+func (l listing) visible(entries []listEntry) []listEntry {
+	top := l.directory == "."
 	return slices.DeleteFunc(entries, func(e listEntry) bool {
-		if e.name == "." || e.name == ".." || (!s.options.Hidden && isHidden([]byte(e.name), top)) {
+		if e.name == "." || e.name == ".." || (!l.hidden && isHidden([]byte(e.name), top)) {
 			return true
 		}
 		return hasControl([]byte(e.name)) || strings.Contains(e.name, "\t")
@@ -126,8 +151,8 @@ type jsonEntry struct {
 	Modified string `json:"mtime"` // RFC 3339
 }
 
-// appendListingJSON appends a listing as an array of objects.
-func appendListingJSON(dst []byte, entries []listEntry) []byte {
+// listingJSON is a listing as an array of objects.
+func listingJSON(entries []listEntry) []byte {
 	list := make([]jsonEntry, len(entries))
 	for i := range entries {
 		e := &entries[i]
@@ -143,7 +168,7 @@ func appendListingJSON(dst []byte, entries []listEntry) []byte {
 	if err != nil {
 		panic(err) // strings and numbers alone cannot fail
 	}
-	return append(append(dst, out...), '\n')
+	return append(out, '\n')
 }
 
 // entryTime is an entry's time as UTC.

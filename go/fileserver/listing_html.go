@@ -21,10 +21,11 @@ const listingStyle = `:root{color-scheme:light dark}` +
 // listingColumns are the headings, by key.
 var listingColumns = [...]string{byName: "Name", bySize: "Size", byTime: "Modified (UTC)"}
 
-// appendListingHTML appends a listing as a page that works without script.
-func appendListingHTML(dst []byte, directory []byte, entries []listEntry, form listForm) []byte {
-	parts := splitDirectory(string(directory))
+// page is a listing as a page that works without script.
+func (l listing) page(entries []listEntry) []byte {
+	parts := splitDirectory(l.directory)
 	title := html.EscapeString("Index of " + shown("/"+strings.Join(append(parts, ""), "/")))
+	var dst []byte
 	dst = append(dst, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"...)
 	dst = append(dst, "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>"...)
 	dst = append(dst, title...)
@@ -32,7 +33,7 @@ func appendListingHTML(dst []byte, directory []byte, entries []listEntry, form l
 	dst = appendCrumbs(dst, parts)
 	dst = append(dst, "</h1>\n<table>\n<thead><tr>"...)
 	for key := range listKeys {
-		dst = appendHeading(dst, listKey(key), form)
+		dst = appendHeading(dst, listKey(key), l.listForm)
 	}
 	dst = append(dst, "</tr></thead>\n<tbody>\n"...)
 	if len(parts) > 0 {

@@ -68,7 +68,7 @@ func TestListingVisible(t *testing.T) {
 			entries = append(entries, listEntry{name: n})
 		}
 		var got []string
-		for _, e := range newResponder(Options{Hidden: c.hidden}).visible([]byte(c.directory), entries) {
+		for _, e := range newResponder(Options{Hidden: c.hidden}).listing(&request{}, &plan{name: []byte(c.directory)}).visible(entries) {
 			got = append(got, e.name)
 		}
 		if strings.Join(got, " ") != c.want {
@@ -79,13 +79,13 @@ func TestListingVisible(t *testing.T) {
 
 func TestListingJSON(t *testing.T) {
 	entries := []listEntry{{"d:\"<ü>", true, 4096, 784111777 * second}, {"\xff &.txt", false, 0, 784111777*second + 1}}
-	got := string(appendListingJSON([]byte("x"), entries))
-	want := `x[{"name":"d:\"\u003cü\u003e","url":"d%3A%22%3C%C3%BC%3E/","type":"directory","mtime":"1994-11-06T08:49:37Z"},` +
+	got := string(listingJSON(entries))
+	want := `[{"name":"d:\"\u003cü\u003e","url":"d%3A%22%3C%C3%BC%3E/","type":"directory","mtime":"1994-11-06T08:49:37Z"},` +
 		`{"name":"\ufffd \u0026.txt","url":"%FF%20%26.txt","type":"file","size":0,"mtime":"1994-11-06T08:49:37Z"}]` + "\n"
-	if got != want || !json.Valid([]byte(got[1:])) {
+	if got != want || !json.Valid([]byte(got)) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if empty := string(appendListingJSON(nil, nil)); empty != "[]\n" {
+	if empty := string(listingJSON(nil)); empty != "[]\n" {
 		t.Error(empty)
 	}
 }
@@ -94,9 +94,9 @@ func TestListingJSON(t *testing.T) {
 // names stay text.
 func TestListingHTML(t *testing.T) {
 	hostile := `"><script>alert('1')</script>`
-	page := string(appendListingHTML(nil, []byte(`a<b/c&"d`), []listEntry{
+	page := string(listing{listForm{key: bySize, descending: true}, `a<b/c&"d`, false}.page([]listEntry{
 		{hostile, false, 1536, 784111777 * second}, {"javascript:x", true, 0, 0}, {"\xff", false, 1, 0},
-	}, listForm{key: bySize, descending: true}))
+	}))
 	for _, want := range []string{
 		"<title>Index of /a&lt;b/c&amp;&#34;d/</title>",
 		`<a href="../../"><bdi>/</bdi></a><a href="../"><bdi>a&lt;b/</bdi></a><bdi>c&amp;&#34;d/</bdi></h1>`,
@@ -115,7 +115,7 @@ func TestListingHTML(t *testing.T) {
 	if strings.Contains(page, "<script") {
 		t.Error("a name became markup")
 	}
-	root := string(appendListingHTML(nil, []byte("."), nil, listForm{}))
+	root := string(listing{directory: "."}.page(nil))
 	if !strings.Contains(root, "<title>Index of /</title>") || strings.Contains(root, "../") || !strings.Contains(root, `aria-sort="ascending"><a rel="nofollow" href="?sort=name&amp;order=desc">`) {
 		t.Error(root)
 	}
@@ -124,7 +124,7 @@ func TestListingHTML(t *testing.T) {
 // TestListingHTMLBalanced lets a strict XML reader walk the page, whose only
 // elements without an end are its meta ones.
 func TestListingHTMLBalanced(t *testing.T) {
-	page := string(appendListingHTML(nil, []byte("a/b"), someEntries, listForm{}))
+	page := string(listing{directory: "a/b"}.page(someEntries))
 	for _, meta := range []string{`<meta charset="utf-8">`, `<meta name="viewport" content="width=device-width,initial-scale=1">`} {
 		page = strings.Replace(page, meta, "", 1)
 	}

@@ -41,6 +41,15 @@ func openBelow(root int, name string, how ringo.OpenHow, flags uint32) (*os.File
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+// readListing makes the listing of a directory below root; it may block.
+func readListing(l listing, root int, how ringo.OpenHow) ([]byte, error) {
+	entries, err := readDirectory(root, l.directory, how)
+	if err != nil {
+		return nil, err
+	}
+	return l.body(entries), nil
+}
+
 // readDirectory lists a directory below root; it may block.
 func readDirectory(root int, name string, how ringo.OpenHow) ([]listEntry, error) {
 	f, err := openBelow(root, name, how, unix.O_DIRECTORY)

@@ -182,14 +182,15 @@ func (c *conn) goOn(rc *ringo.Conn, next step) {
 	}
 }
 
-// list reads a directory on another goroutine, since that may block, and answers with its listing.
+// list reads a directory and makes its listing on another goroutine, since that may block and takes long, and
+// answers with it.
 func (c *conn) list(rc *ringo.Conn) {
 	c.closeFile(rc)
 	c.wait(working)
-	name := string(c.plan.name)
-	var entries []listEntry
+	l := c.responder.listing(&c.request, &c.plan)
+	var body []byte
 	var err error
-	rc.Work(func() { entries, err = readDirectory(c.service.root, name, c.service.how) }, func() {
+	rc.Work(func() { body, err = readListing(l, c.service.root, c.service.how) }, func() {
 		c.responder.setTime(rc.Now().UnixNano())
 		c.state = reading
 		if err != nil {
@@ -197,7 +198,8 @@ func (c *conn) list(rc *ringo.Conn) {
 			c.goOn(rc, c.openFailed(err))
 			return
 		}
-		c.rest = c.responder.list(&c.request, &c.plan, entries, nil)
+		c.responder.listed(l, body, &c.plan)
+		c.rest = body
 		if c.plan.noBody {
 			c.rest = nil
 		}

@@ -25,7 +25,7 @@ const (
 	stepProbe
 	// stepHash: read the open file whole, then call hashed.
 	stepHash
-	// stepList: read the directory plan.name, then call list, or missing.
+	// stepList: read the directory plan.name, then call listed, or missing.
 	stepList
 )
 

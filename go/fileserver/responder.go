@@ -330,23 +330,16 @@ func (s *responder) rangeOf(q *request, size int64, p *plan) rangeVerdict {
 	return p.ranges.parse(q.field(fieldRange), size)
 }
 
-// list answers with the listing of the directory plan.name, whose body it
-// appends to dst; for HEAD too, where appendHead's caller does not send it.
-func (s *responder) list(q *request, p *plan, entries []listEntry, dst []byte) []byte {
-	form := listFormOf(q.query(), q.field(fieldAccept))
-	entries = s.visible(p.name, entries)
-	form.sort(entries)
-	start := len(dst)
+// listing is what the request is to see of the directory plan.name.
+func (s *responder) listing(q *request, p *plan) listing {
+	return listing{listFormOf(q.query(), q.field(fieldAccept)), string(p.name), s.options.Hidden}
+}
+
+// listed answers with a listing; for HEAD too, where appendHead's caller does not send the body.
+func (s *responder) listed(l listing, body []byte, p *plan) {
 	p.clearContent()
-	if form.json {
-		p.contentType = "application/json"
-		dst = appendListingJSON(dst, entries)
-	} else {
-		p.contentType = "text/html; charset=utf-8"
-		dst = appendListingHTML(dst, p.name, entries, form)
-	}
+	p.contentType = l.contentType()
 	p.status, p.generated = 200, true
 	p.varies |= varyAccept
-	p.length = int64(len(dst) - start)
-	return dst
+	p.length = int64(len(body))
 }

@@ -62,7 +62,9 @@ func (tree site) follow(s *responder, q *request, p *plan, next step) (listing [
 		facts.variants = allCodings
 		switch {
 		case next == stepList:
-			listing = s.list(q, p, []listEntry{{name: "n", size: 1}}, nil)
+			l := s.listing(q, p)
+			listing = l.body([]listEntry{{name: "n", size: 1}})
+			s.listed(l, listing, p)
 			next = stepAnswer
 		case next == stepHash:
 			next = s.hashed(q, []byte("0123456789abcdef"), p)

@@ -50,6 +50,8 @@ mutant 'the last pipe' sendfile.c sendfile_pipes \
 	's/idle = transfer->buffer != NULL \? &ring->idle_buffers : &ring->idle_pipes;/idle = &ring->idle_buffers;/'
 mutant 'one fast reader holds the loop' sendfile.c sendfile_many \
 	's/return \(uint64_t\)sent < chunk \? wait_for_room\(slot\) : STEP_YIELD;/return (uint64_t)sent < chunk ? wait_for_room(slot) : call_sendfile(ring, slot);/'
+mutant 'many slow transfers hold the loop' sendfile.c turns \
+	's/now_ns\(\) < ring->calls_until_ns \?/true ?/'
 mutant 'SIGPIPE by sendfile' ring.c sendfile \
 	's/(static bool sigpipe_is_harmless\(void\)\n\{)/$1\n\treturn true;/'
 mutant 'ENOBUFS ends a multishot receive' ops_sockets.c recv_starved \
